@@ -1,0 +1,3 @@
+//! The `auth` service.
+
+pub(crate) mod endpoints;

@@ -1,0 +1,3 @@
+//! The `debug` service.
+
+pub(crate) mod endpoints;

@@ -1,0 +1,3 @@
+//! The `events` service.
+
+pub(crate) mod endpoints;

@@ -1,0 +1,3 @@
+//! The `login` service.
+
+pub(crate) mod endpoints;

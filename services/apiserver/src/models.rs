@@ -1,0 +1,3 @@
+//! The `models` service.
+
+pub(crate) mod endpoints;

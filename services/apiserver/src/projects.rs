@@ -1,0 +1,3 @@
+//! The `projects` service.
+
+pub(crate) mod endpoints;

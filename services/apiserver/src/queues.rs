@@ -1,0 +1,3 @@
+//! The `queues` service.
+
+pub(crate) mod endpoints;

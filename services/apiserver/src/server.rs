@@ -1,0 +1,3 @@
+//! The `server` service.
+
+pub(crate) mod endpoints;

@@ -1,0 +1,3 @@
+//! The `tasks` service.
+
+pub(crate) mod endpoints;

@@ -1,0 +1,3 @@
+//! The `users` service.
+
+pub(crate) mod endpoints;

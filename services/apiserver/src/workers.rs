@@ -1,0 +1,3 @@
+//! The `workers` service.
+
+pub(crate) mod endpoints;
