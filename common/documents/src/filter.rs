@@ -39,11 +39,7 @@ pub enum Filter {
     /// Field is present (null counts as present) or absent.
     Exists(String, bool),
     /// Text field (or any text element) has a match of the regular expression anywhere.
-    Regex {
-        path: String,
-        pattern: String,
-        case_insensitive: bool,
-    },
+    Regex { path: String, pattern: String, case_insensitive: bool },
     /// One single element of the array fulfils the whole condition; paths in it are relative to the element.
     /// For arrays of scalars the path is `""`.
     ElementMatches(String, Box<Filter>),

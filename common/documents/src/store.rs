@@ -72,8 +72,12 @@ pub trait DocumentStore: Send + Sync + 'static {
     async fn find(&self, collection: Collection, find: Find) -> StoreResult<Vec<Document>>;
 
     /// Number of documents that fulfil the filter.
-    async fn count(&self, collection: Collection, filter: Filter, numeric_collation: bool)
-    -> StoreResult<u64>;
+    async fn count(
+        &self,
+        collection: Collection,
+        filter: Filter,
+        numeric_collation: bool,
+    ) -> StoreResult<u64>;
 
     /// Distinct values of a path, array elements singly; missing and null left out; order unspecified.
     async fn distinct(&self, collection: Collection, path: &str, filter: Filter) -> StoreResult<Vec<Bson>>;

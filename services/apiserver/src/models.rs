@@ -1,3 +1,4 @@
 //! The `models` service.
 
 pub(crate) mod endpoints;
+pub(crate) mod schema;

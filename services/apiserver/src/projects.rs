@@ -1,3 +1,4 @@
 //! The `projects` service.
 
 pub(crate) mod endpoints;
+pub(crate) mod schema;

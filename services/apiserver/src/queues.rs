@@ -1,3 +1,4 @@
 //! The `queues` service.
 
 pub(crate) mod endpoints;
+pub(crate) mod schema;

@@ -1,3 +1,4 @@
 //! The `tasks` service.
 
 pub(crate) mod endpoints;
+pub(crate) mod schema;

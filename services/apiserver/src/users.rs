@@ -1,3 +1,4 @@
 //! The `users` service.
 
 pub(crate) mod endpoints;
+pub(crate) mod schema;

@@ -16,6 +16,51 @@ pub struct Entity {
     pub default_excluded: &'static [&'static str],
     /// Queries and orders on these key prefixes compare with numeric collation.
     pub collated_prefixes: &'static [&'static str],
+    /// How request paths into maps with escaped keys are spelled.
+    pub paths: PathRules,
+    /// Which tags older clients send and expect among `tags`.
+    pub legacy_tags: LegacyTags,
+}
+
+/// Spelling of request paths (filter keys, projection, order) that lead into maps with escaped keys
+/// (spec 03 §1.13).
+#[derive(Debug)]
+pub struct PathRules {
+    /// Substrings of paths with what replaces them.
+    pub replacements: &'static [(&'static str, &'static str)],
+    /// Paths that start with one of these (ending in a dot) have their parts escaped.
+    pub escaped_prefixes: &'static [&'static str],
+    /// Greatest number of dotted parts of such a path; the smallest is 2.
+    pub max_parts: usize,
+    /// Text of the error for another number of parts.
+    pub error: &'static str,
+}
+
+impl PathRules {
+    /// Paths are taken as they are.
+    pub const NONE: Self = Self { replacements: &[], escaped_prefixes: &[], max_parts: 0, error: "" };
+
+    /// Paths below `metadata` have 2 or 3 parts and are escaped.
+    pub const METADATA: Self =
+        Self { replacements: &[], escaped_prefixes: &["metadata."], max_parts: 3, error: "invalid field" };
+}
+
+/// System tags that clients below API 2.3 know as plain tags (spec 03 §1.13).
+#[derive(Debug)]
+pub struct LegacyTags {
+    pub names: &'static [&'static str],
+    /// Tags that start with one of these, in any case, are system tags as well.
+    pub prefixes: &'static [&'static str],
+}
+
+impl LegacyTags {
+    /// No such tags.
+    pub const NONE: Self = Self { names: &[], prefixes: &[] };
+
+    /// Only these names.
+    pub const fn names(names: &'static [&'static str]) -> Self {
+        Self { names, prefixes: &[] }
+    }
 }
 
 /// Which request keys constrain a query, by their form (spec 03 §1.2). `prefix.*` matches any key that
@@ -56,7 +101,10 @@ pub enum Kind {
     /// A list of sub-documents with declared fields.
     EmbeddedList(&'static [Field]),
     /// A map (escaped or hashed keys) to sub-documents with declared fields, `depth` levels of keys above.
-    Map { depth: usize, fields: &'static [Field] },
+    Map {
+        depth: usize,
+        fields: &'static [Field],
+    },
 }
 
 /// What is answered when the field is absent or null.
@@ -81,4 +129,16 @@ impl Field {
     pub const fn with(name: &'static str, kind: Kind, default: Default) -> Self {
         Self { name, kind, default }
     }
+}
+
+impl Entity {
+    /// The declared top-level field.
+    pub fn field(&self, name: &str) -> Option<&'static Field> {
+        find_field(self.fields, name)
+    }
+}
+
+/// The declared field of this name.
+pub(crate) fn find_field(fields: &'static [Field], name: &str) -> Option<&'static Field> {
+    fields.iter().find(|field| field.name == name)
 }
