@@ -1,5 +1,7 @@
 //! The rules of a file store, on the local directory.
 
+#![allow(clippy::unwrap_used, reason = "tests fail loudly")]
+
 use bytes::Bytes;
 use clearml_files::{Entry, FileError, FilePath, FileStore, LocalFiles};
 use futures::TryStreamExt;

@@ -53,8 +53,8 @@ impl FileServer {
                 .map(Some)
                 .ok_or_else(|| Refusal::unauthorized("Only bearer token authorization is supported"));
         }
-        let names = self.settings.cookie_names.iter();
-        Ok(names.filter_map(|name| cookie(headers, name)).next())
+        let mut names = self.settings.cookie_names.iter();
+        Ok(names.find_map(|name| cookie(headers, name)))
     }
 }
 

@@ -32,12 +32,9 @@ pub(crate) async fn download(server: &FileServer, path: &str, request: &Parts) -
     if is_unchanged(&request.headers, &headers, modified) {
         return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
-    let range = match requested_range(&request.headers, &headers, size) {
-        Ok(range) => range,
-        Err(()) => {
-            let content_range = [(header::CONTENT_RANGE, format!("bytes */{size}"))];
-            return (StatusCode::RANGE_NOT_SATISFIABLE, content_range).into_response();
-        }
+    let Ok(range) = requested_range(&request.headers, &headers, size) else {
+        let content_range = [(header::CONTENT_RANGE, format!("bytes */{size}"))];
+        return (StatusCode::RANGE_NOT_SATISFIABLE, content_range).into_response();
     };
     let sent = range.clone().unwrap_or(0..size);
     let body = if request.method == Method::HEAD {

@@ -78,7 +78,8 @@ async fn handle(State(server): State<Arc<FileServer>>, request: Request) -> Resp
         let text = format!("Content encoding is not supported ({encoding})");
         return (StatusCode::UNSUPPORTED_MEDIA_TYPE, text).into_response();
     }
-    let Ok(path) = percent_decode_str(request.uri.path()).decode_utf8().map(|path| path.into_owned()) else {
+    let Ok(path) = percent_decode_str(request.uri.path()).decode_utf8().map(std::borrow::Cow::into_owned)
+    else {
         return StatusCode::NOT_FOUND.into_response();
     };
     let path = path.trim_start_matches('/');

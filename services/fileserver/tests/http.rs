@@ -1,5 +1,7 @@
 //! The file server through its HTTP interface (spec 06 §1).
 
+#![allow(clippy::unwrap_used, reason = "tests fail loudly")]
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
