@@ -1,1 +1,27 @@
-//! (being written)
+//! Events (scalars, logs, plots, debug images, vectors) and usage statistics behind two traits.
+//!
+//! [`EventStore`] speaks the domain of spec 05: append events, sample scalars, page through a log, plots and
+//! images by iteration, delete by task. [`StatisticsStore`] keeps the time series of workers, queues and
+//! serving containers (spec 04). Nothing above this crate knows which back end runs.
+//!
+//! Names and urls are compared bytewise. Among events with equal sort keys, the order is that of insertion.
+
+mod event;
+mod query;
+pub mod sampling;
+mod statistics;
+mod store;
+
+pub use event::{Event, EventType, InvalidEvent, Number, SINGLE_VALUE_ITERATION};
+pub use query::{
+    ImageCandidate, ImageStep, IterationChoice, IterationEvents, KeyField, KeyPage, KeyPosition, KeyQuery,
+    LatestScalar, LatestScalars, LogDeletion, MetricFilter, MetricRange, MetricState, MetricVariants,
+    NameLimits, Order, Pace, PlotStep, PlotsAtIteration, SampledSeries, ScalarSampling, ScrollPage,
+    ScrollQuery, Selection, Source, UrlKind, UrlPage, VariantRange, VariantState, Window, WindowKind,
+};
+pub use statistics::{
+    ActivityBucket, BucketRange, CategoryKeys, QueueBucket, QueuePoint, QueueSample, ServingAggregate,
+    ServingBucket, ServingField, ServingQuery, ServingSample, StatisticsStore, WorkerBucket, WorkerSample,
+    WorkerSeries, WorkerStatsQuery,
+};
+pub use store::{EventError, EventResult, EventStore};
