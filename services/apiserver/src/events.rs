@@ -1,3 +1,4 @@
 //! The `events` service.
 
 pub(crate) mod endpoints;
+pub(crate) mod statistics;

@@ -12,6 +12,7 @@ mod jobs;
 mod login;
 mod models;
 mod projects;
+mod python;
 mod queues;
 mod server;
 mod tasks;

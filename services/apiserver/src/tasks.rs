@@ -1,4 +1,6 @@
 //! The `tasks` service.
 
+pub(crate) mod access;
 pub(crate) mod endpoints;
 pub(crate) mod schema;
+pub(crate) mod touch;
