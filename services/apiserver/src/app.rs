@@ -4,12 +4,16 @@ use std::sync::Arc;
 
 use bson::DateTime;
 use clearml_documents::DocumentStore;
+use clearml_events::{EventStore, StatisticsStore};
 use clearml_state::SharedState;
 
 /// The wired-up server, shared by all calls and background jobs.
 pub struct App {
     pub documents: Arc<dyn DocumentStore>,
     pub state: Arc<dyn SharedState>,
+    pub events: Arc<dyn EventStore>,
+    /// Time series of workers, queues and serving containers.
+    pub statistics: Arc<dyn StatisticsStore>,
 }
 
 impl App {

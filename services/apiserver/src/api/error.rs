@@ -204,6 +204,17 @@ impl From<StoreError> for ApiError {
     }
 }
 
+impl From<clearml_events::EventError> for ApiError {
+    fn from(error: clearml_events::EventError) -> Self {
+        match error {
+            clearml_events::EventError::DiskFull(reason) => Self::new(codes::LOW_DISK_SPACE)
+                .extra("metrics, logs and all indexed data is in read-only mode!")
+                .with("reason", reason),
+            other => Self::new(codes::DATA_ERROR).extra(other.to_string()),
+        }
+    }
+}
+
 impl From<clearml_state::StateError> for ApiError {
     fn from(error: clearml_state::StateError) -> Self {
         Self::new(codes::INTERNAL_ERROR).with("err", error.to_string())
