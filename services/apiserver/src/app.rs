@@ -7,6 +7,8 @@ use clearml_documents::DocumentStore;
 use clearml_events::{EventStore, StatisticsStore};
 use clearml_state::SharedState;
 
+use crate::EventSettings;
+
 /// The wired-up server, shared by all calls and background jobs.
 pub struct App {
     pub documents: Arc<dyn DocumentStore>,
@@ -14,6 +16,7 @@ pub struct App {
     pub events: Arc<dyn EventStore>,
     /// Time series of workers, queues and serving containers.
     pub statistics: Arc<dyn StatisticsStore>,
+    pub event_settings: EventSettings,
 }
 
 impl App {

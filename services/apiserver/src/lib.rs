@@ -20,3 +20,4 @@ mod users;
 mod workers;
 
 pub use app::App;
+pub use events::EventSettings;
