@@ -11,12 +11,31 @@
 //! Ok(page.reply("tasks"))
 //! ```
 //!
-//! and a document read by id is answered with [`answer`].
+//! and a document that was read by id is answered with [`answer`].
 
+mod answer;
+mod comparisons;
+mod conditions;
+mod dates;
 mod entity;
+mod joins;
 mod keys;
+mod list_filter;
+mod lookup;
+mod order;
+mod paging;
+mod paths;
+mod projection;
+mod request;
 mod tags;
+mod visibility;
 
+pub(crate) use answer::{answer, answer_everything};
+pub(crate) use dates::parse_date;
 pub use entity::{Default, Entity, Field, Kind, LegacyTags, PathRules, QueryFields};
 pub(crate) use keys::{escape_key, md5_hex, unescape_key};
+pub(crate) use list_filter::{dictionary_filter, operator_filter};
+pub(crate) use lookup::{as_list, is_truthy};
+pub(crate) use request::{Page, Query, find_by_id, with_subprojects};
 pub(crate) use tags::{answer_tags, check_tags, split_legacy_tags};
+pub(crate) use visibility::{Visibility, not_hidden};
