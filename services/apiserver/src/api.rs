@@ -22,10 +22,12 @@ mod router;
 mod settings;
 mod version;
 
+pub(crate) use access::{identity_of, seconds};
 pub use batch::{Many, lines};
 pub use call::{Call, Identity, Role};
 pub use cookie::{CookieDomain, CookieSettings};
 pub use endpoint::{Access, ApiResult, Endpoint, Reply, endpoint};
+pub(crate) use error::python_text;
 pub use error::{ApiError, ErrorCode, codes};
 pub(crate) use last_used::LastUsed;
 pub use registry::Registry;

@@ -8,7 +8,7 @@ use clearml_documents::DocumentStore;
 use clearml_events::{EventStore, StatisticsStore};
 use clearml_state::SharedState;
 
-use crate::{Settings, api::LastUsed};
+use crate::{Settings, api::LastUsed, server::ResourceMonitor};
 
 /// The wired-up server, shared by all calls and background jobs.
 pub struct App {
@@ -21,6 +21,7 @@ pub struct App {
     pub(crate) token_key: TokenKey,
     pub(crate) revocations: Revocations,
     pub(crate) last_used: Arc<LastUsed>,
+    pub(crate) resources: ResourceMonitor,
 }
 
 /// The stores of a server.
@@ -39,6 +40,7 @@ impl App {
             token_key: TokenKey::new(&settings.auth.token_secret),
             revocations: Revocations::new(Arc::clone(&state)),
             last_used: Arc::default(),
+            resources: ResourceMonitor::default(),
             documents,
             state,
             events,
