@@ -1,9 +1,3 @@
-//! The `server` service: what the server says about itself (spec 01 §5.4).
+//! The `server` service.
 
-mod about;
 pub(crate) mod endpoints;
-mod report;
-mod resources;
-mod statistics_option;
-
-pub(crate) use resources::ResourceMonitor;

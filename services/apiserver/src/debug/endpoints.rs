@@ -1,22 +1,8 @@
 //! The endpoints of `debug`: name, first version, access, handler.
 
-use std::sync::Arc;
-
-use bson::{Document, doc};
-
-use crate::{
-    App,
-    api::{Access, ApiResult, Call, Endpoint, endpoint},
-};
+use crate::api::Endpoint;
 
 /// The table of contents of this service.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
-    vec![endpoint("debug.ping", 1, 0, ping).access(Access::Open)]
-}
-
-/// Says hello and echoes the request: the health check of old.
-async fn ping(_: Arc<App>, _: Arc<Call>, request: Document) -> ApiResult {
-    let mut answer = doc! {"msg": "ClearML server"};
-    answer.extend(request);
-    Ok(answer.into())
+    Vec::new()
 }
