@@ -1,5 +1,7 @@
 //! The collections of an installation, with the facts that a back end needs of each.
 
+mod spec;
+
 /// A collection of documents, named and placed as in the databases of ClearML server 2.x.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Collection {
@@ -32,26 +34,28 @@ pub enum Collection {
 /// What a back end has to know of a collection beyond its name.
 #[derive(Debug)]
 pub struct CollectionSpec {
-    /// Paths that hold BSON dates: the embedded store sorts and indexes these by their milliseconds.
+    /// Paths that hold BSON dates: the embedded store keeps these as milliseconds in its indexes.
     pub dates: &'static [&'static str],
-    /// Paths that hold arrays (of strings or of sub-documents): conditions on them and below them match
+    /// Indexed paths that hold arrays, or lead through arrays of sub-documents: conditions on them match
     /// when any element matches, as in MongoDB.
     pub arrays: &'static [&'static str],
-    /// Indexes beyond `_id`; spec chapters 01 to 04 and 06, "Stored documents".
+    /// Indexes beyond `_id` that MongoDB has; spec chapters 01 to 04 and 06, "Stored documents".
     pub indexes: &'static [Index],
     /// Fields of the text index with their weights; empty: no text search.
     pub text: &'static [(&'static str, i32)],
 }
 
-/// One ascending index.
-#[derive(Debug)]
+/// One index of a collection.
+#[derive(Debug, Clone, Copy)]
 pub struct Index {
-    /// Field paths in order.
+    /// Field paths in order; a leading `-` means descending.
     pub fields: &'static [&'static str],
     /// Two documents can't have equal values in all fields.
     pub unique: bool,
     /// Documents that lack the fields are left out.
     pub sparse: bool,
+    /// Compares text as `{locale: "en_US", numericOrdering: true}`.
+    pub numeric_collation: bool,
 }
 
 impl Collection {
@@ -93,6 +97,22 @@ impl Collection {
         match self {
             Self::AuthUser => "auth",
             _ => "backend",
+        }
+    }
+
+    /// What back ends have to know of the collection.
+    pub const fn spec(self) -> &'static CollectionSpec {
+        match self {
+            Self::Task => &spec::TASK,
+            Self::TaskTrash => &spec::TASK_TRASH,
+            Self::Project => &spec::PROJECT,
+            Self::Model => &spec::MODEL,
+            Self::Queue => &spec::QUEUE,
+            Self::User | Self::Company | Self::Settings => &spec::PLAIN,
+            Self::Versions => &spec::VERSIONS,
+            Self::UrlToDelete => &spec::URL_TO_DELETE,
+            Self::StorageSettings => &spec::STORAGE_SETTINGS,
+            Self::AuthUser => &spec::AUTH_USER,
         }
     }
 }

@@ -4,15 +4,26 @@
 //! of [`Filter`], changes are lists of [`Change`]: a back end compiles them to its own language (SQL for
 //! the embedded store, BSON for MongoDB), and nothing above this crate knows which one runs.
 
+mod apply;
+mod collation;
 mod collection;
 mod filter;
+mod matcher;
+mod path;
+mod projection;
 mod query;
+mod regex;
+mod sqlite;
 mod store;
 mod update;
+mod value;
 
+pub use apply::apply;
 pub use bson::{Bson, DateTime, Document, doc};
 pub use collection::{Collection, CollectionSpec, Index};
 pub use filter::Filter;
+pub use matcher::Matcher;
 pub use query::{Accumulator, Find, GroupBy, GroupKey, Order, Projection, Sort, SortKey};
+pub use sqlite::SqliteStore;
 pub use store::{DocumentStore, DocumentStoreExt, Returned, StoreError, StoreResult, Write, WriteOutcome};
 pub use update::{Change, Reposition, Update};

@@ -1,0 +1,196 @@
+//! How each collection lies in tables: what is taken out of a document so that SQL can see it.
+//!
+//! A document is one row: its number in natural order, `_id`, one column for each path below, and the
+//! document itself as BSON. Paths that hold arrays have a side table with one row per element. Everything
+//! but `seq`, `_id` and `doc` is derived and rebuilt when this file changes.
+
+use std::sync::LazyLock;
+
+use crate::{Collection, collection::CollectionSpec, path::Path};
+
+/// The tables of one collection.
+#[derive(Debug)]
+pub(super) struct Layout {
+    pub(super) collection: Collection,
+    /// Name of the table; quoted where it is used.
+    pub(super) table: &'static str,
+    pub(super) columns: Vec<Column>,
+    pub(super) sides: Vec<Side>,
+    pub(super) indexes: Vec<SqlIndex>,
+    pub(super) text: &'static [(&'static str, i32)],
+}
+
+/// A path whose value is kept in a column of its own.
+#[derive(Debug)]
+pub(super) struct Column {
+    pub(super) name: &'static str,
+    pub(super) path: Path,
+    /// Holds dates, as milliseconds. Other columns hold texts and numbers.
+    pub(super) date: bool,
+}
+
+/// A path whose array elements are kept in a side table.
+#[derive(Debug)]
+pub(super) struct Side {
+    pub(super) name: &'static str,
+    pub(super) path: Path,
+    pub(super) table: String,
+}
+
+/// An index of the table.
+#[derive(Debug)]
+pub(super) struct SqlIndex {
+    pub(super) name: String,
+    /// Column names; a leading `-` means descending.
+    pub(super) fields: &'static [&'static str],
+    pub(super) unique: bool,
+}
+
+/// Columns that filters and groups use beside the indexed ones, and the indexes that the hot queries of the
+/// embedded store need. They differ from MongoDB's: one company owns nearly everything here, so an index that
+/// starts with the company would only mislead the planner.
+struct Plan {
+    columns: &'static [&'static str],
+    indexes: &'static [&'static [&'static str]],
+}
+
+const fn plan(collection: Collection) -> Plan {
+    match collection {
+        Collection::Task => Plan {
+            columns: &[
+                "company",
+                "user",
+                "type",
+                "completed",
+                "status_changed",
+                "last_change",
+                "active_duration",
+                "execution.queue",
+                "last_iteration",
+            ],
+            indexes: &[
+                &["-last_update", "_id"],
+                &["-created", "_id"],
+                &["-started", "_id"],
+                &["name", "_id"],
+                &["project", "-last_update", "_id"],
+                &["status", "-last_update"],
+                &["type", "-last_update"],
+                &["parent"],
+            ],
+        },
+        Collection::Project => Plan {
+            columns: &["company", "user", "created"],
+            indexes: &[&["parent"], &["basename"], &["-last_update", "_id"]],
+        },
+        Collection::Model => Plan {
+            columns: &["company", "user", "framework", "last_change"],
+            indexes: &[
+                &["-last_update", "_id"],
+                &["-created", "_id"],
+                &["name", "_id"],
+                &["project", "-last_update", "_id"],
+                &["task"],
+                &["parent"],
+                &["uri"],
+            ],
+        },
+        Collection::UrlToDelete => Plan {
+            columns: &["user", "storage_type", "last_failure_time"],
+            indexes: &[&["company", "user", "task"], &["task"], &["status", "retry_count", "storage_type"]],
+        },
+        Collection::Versions => Plan { columns: &[], indexes: &[&["-created", "-num"]] },
+        Collection::AuthUser => Plan { columns: &["company", "role"], indexes: &[] },
+        Collection::User => Plan { columns: &["company"], indexes: &[] },
+        Collection::TaskTrash
+        | Collection::Queue
+        | Collection::Company
+        | Collection::Settings
+        | Collection::StorageSettings => Plan { columns: &[], indexes: &[] },
+    }
+}
+
+static LAYOUTS: LazyLock<Vec<Layout>> =
+    LazyLock::new(|| Collection::ALL.into_iter().map(Layout::new).collect());
+
+impl Layout {
+    /// The layout of a collection.
+    pub(super) fn of(collection: Collection) -> &'static Self {
+        &LAYOUTS[collection as usize]
+    }
+
+    fn new(collection: Collection) -> Self {
+        let spec = collection.spec();
+        let plan = plan(collection);
+        let table = match collection {
+            Collection::AuthUser => "auth_user",
+            other => other.name(),
+        };
+        let unique = spec.indexes.iter().filter(|index| index.unique).map(|index| (index.fields, true));
+        let more = plan.indexes.iter().map(|fields| (*fields, false));
+        let indexes: Vec<_> = unique.chain(more).map(|index| SqlIndex::new(table, index)).collect();
+        let sides: Vec<_> = spec.arrays.iter().map(|name| Side::new(table, name)).collect();
+        let mut names: Vec<&'static str> = plan.columns.to_vec();
+        names.extend(indexes.iter().flat_map(|index| index.fields).map(|field| column_name(field)));
+        let mut columns: Vec<Column> = Vec::new();
+        for name in names {
+            let known = name == "_id" || columns.iter().any(|column| column.name == name);
+            if !known {
+                columns.push(Column::new(spec, name));
+            }
+        }
+        Self { collection, table, columns, sides, indexes, text: spec.text }
+    }
+
+    /// Quoted name of the table.
+    pub(super) fn quoted_table(&self) -> String {
+        quoted(self.table)
+    }
+
+    /// Quoted name of the full-text table.
+    pub(super) fn quoted_text_table(&self) -> String {
+        quoted(&format!("{}:text", self.table))
+    }
+
+    pub(super) fn column(&self, path: &str) -> Option<(usize, &Column)> {
+        self.columns.iter().enumerate().find(|(_, column)| column.name == path)
+    }
+
+    pub(super) fn side(&self, path: &str) -> Option<&Side> {
+        self.sides.iter().find(|side| side.name == path)
+    }
+
+    /// Whether an index starts with the column: an equality on it finds few rows.
+    pub(super) fn is_selective(&self, column: &str) -> bool {
+        column == "_id" || self.indexes.iter().any(|index| column_name(index.fields[0]) == column)
+    }
+}
+
+impl Column {
+    fn new(spec: &CollectionSpec, name: &'static str) -> Self {
+        Self { name, path: Path::new(name), date: spec.dates.contains(&name) }
+    }
+}
+
+impl Side {
+    fn new(table: &str, name: &'static str) -> Self {
+        Self { name, path: Path::new(name), table: quoted(&format!("{table}:{name}")) }
+    }
+}
+
+impl SqlIndex {
+    fn new(table: &str, (fields, unique): (&'static [&'static str], bool)) -> Self {
+        let kind = if unique { "unique" } else { "index" };
+        Self { name: format!("{kind}:{table}({})", fields.join(",")), fields, unique }
+    }
+}
+
+/// The column of an index field.
+pub(super) fn column_name(field: &'static str) -> &'static str {
+    field.strip_prefix('-').unwrap_or(field)
+}
+
+/// An SQL identifier.
+pub(super) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}

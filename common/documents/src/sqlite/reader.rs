@@ -1,0 +1,248 @@
+//! Reading: find, count, distinct values and keys of maps.
+
+use std::{
+    collections::{HashMap, HashSet},
+    ops::ControlFlow,
+};
+
+use bson::{Bson, Document, RawBsonRef, RawDocument, doc};
+use rusqlite::{OptionalExtension, params_from_iter, types::Value};
+
+use super::{
+    compile::Compiler, error::sqlite_error, irregular::Irregular, layout::Layout, row::bson_of,
+    session::Session,
+};
+use crate::{
+    Collection, Filter, Find, StoreResult,
+    path::{Path, elements},
+    projection::{Projector, damaged},
+    value::{Class, Collation, class, order_key},
+};
+
+/// One statement with all that it needs.
+#[derive(Debug)]
+pub(super) struct Statement {
+    pub(super) sql: String,
+    pub(super) compiler: Compiler,
+}
+
+impl Statement {
+    /// Calls `each` with the rows in order, until it breaks.
+    pub(super) fn for_each(
+        self,
+        session: &Session,
+        mut each: impl FnMut(&rusqlite::Row<'_>) -> StoreResult<ControlFlow<()>>,
+    ) -> StoreResult<()> {
+        session.set_slots(self.compiler.slots);
+        let mut statement = session.connection.prepare_cached(&self.sql).map_err(sqlite_error)?;
+        let mut rows = statement.query(params_from_iter(self.compiler.params)).map_err(sqlite_error)?;
+        while let Some(row) = rows.next().map_err(sqlite_error)? {
+            if each(row)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads of one collection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reader<'a> {
+    pub(super) session: &'a Session,
+    pub(super) layout: &'static Layout,
+    pub(super) irregular: u64,
+}
+
+/// The statement for the row numbers that a query wants, in order.
+pub(super) fn select_seqs(layout: &'static Layout, irregular: u64, find: &Find) -> StoreResult<Statement> {
+    let mut compiler = Compiler::new(layout, irregular, find.numeric_collation);
+    let condition = compiler.condition(&find.filter)?;
+    let order = if find.sort.is_empty() {
+        // Natural order: sort the few that an index finds, or walk the table until there are enough.
+        if condition.selective { "+seq".to_owned() } else { "seq".to_owned() }
+    } else {
+        compiler.order(&find.filter, &find.sort)?
+    };
+    let bound = |number: u64| Value::Integer(i64::try_from(number).unwrap_or(i64::MAX));
+    let limit = compiler.bind(find.limit.map_or(Value::Integer(-1), bound));
+    let skip = compiler.bind(bound(find.skip));
+    let sql = format!(
+        "SELECT seq FROM {} WHERE {} ORDER BY {order} LIMIT {limit} OFFSET {skip}",
+        layout.quoted_table(),
+        condition.sql
+    );
+    Ok(Statement { sql, compiler })
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(session: &'a Session, collection: Collection, irregular: &Irregular) -> Self {
+        Self { session, layout: Layout::of(collection), irregular: irregular.of(collection) }
+    }
+
+    pub(super) fn compiler(&self, numeric_collation: bool) -> Compiler {
+        Compiler::new(self.layout, self.irregular, numeric_collation)
+    }
+
+    /// Row numbers first, documents then: so that a sort moves numbers and not documents. Both see the same
+    /// state of the store.
+    pub(super) fn find(&self, find: &Find) -> StoreResult<Vec<Document>> {
+        let statement = select_seqs(self.layout, self.irregular, find)?;
+        let projector = Projector::new(&find.projection);
+        let transaction = self.session.connection.unchecked_transaction().map_err(sqlite_error)?;
+        let seqs = self.seqs(statement)?;
+        let mut documents = Vec::with_capacity(seqs.len());
+        let column = if projector.is_id_only() { "\"_id\"" } else { "doc" };
+        let sql = format!("SELECT {column} FROM {} WHERE seq = ?", self.layout.quoted_table());
+        let mut fetch = self.session.connection.prepare_cached(&sql).map_err(sqlite_error)?;
+        for seq in seqs {
+            let mut rows = fetch.query([seq]).map_err(sqlite_error)?;
+            let Some(row) = rows.next().map_err(sqlite_error)? else { continue };
+            documents.push(if projector.is_id_only() {
+                doc! {"_id": row.get::<_, String>(0).map_err(sqlite_error)?}
+            } else {
+                projector.read(document(row, 0)?)?
+            });
+        }
+        drop(fetch);
+        transaction.commit().map_err(sqlite_error)?;
+        Ok(documents)
+    }
+
+    /// The row numbers that a statement of [`select_seqs`] answers.
+    pub(super) fn seqs(&self, statement: Statement) -> StoreResult<Vec<i64>> {
+        let mut seqs = Vec::new();
+        statement.for_each(self.session, |row| {
+            seqs.push(row.get(0).map_err(sqlite_error)?);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(seqs)
+    }
+
+    pub(super) fn count(&self, filter: &Filter, numeric_collation: bool) -> StoreResult<u64> {
+        let mut compiler = self.compiler(numeric_collation);
+        let condition = compiler.condition(filter)?;
+        let sql = format!("SELECT count(*) FROM {} WHERE {}", self.layout.quoted_table(), condition.sql);
+        self.session.set_slots(compiler.slots);
+        let mut statement = self.session.connection.prepare_cached(&sql).map_err(sqlite_error)?;
+        let count: Option<i64> = statement
+            .query_row(params_from_iter(compiler.params), |row| row.get(0))
+            .optional()
+            .map_err(sqlite_error)?;
+        Ok(count.unwrap_or(0).unsigned_abs())
+    }
+
+    /// Calls `each` with every document that fulfils the filter, in no order.
+    pub(super) fn scan(
+        &self,
+        filter: &Filter,
+        mut each: impl FnMut(&RawDocument) -> StoreResult<()>,
+    ) -> StoreResult<()> {
+        let mut compiler = self.compiler(false);
+        let condition = compiler.condition(filter)?;
+        let sql = format!("SELECT doc FROM {} WHERE {}", self.layout.quoted_table(), condition.sql);
+        Statement { sql, compiler }.for_each(self.session, |row| {
+            each(document(row, 0)?)?;
+            Ok(ControlFlow::Continue(()))
+        })
+    }
+
+    pub(super) fn distinct(&self, path: &str, filter: &Filter) -> StoreResult<Vec<Bson>> {
+        let mut compiler = self.compiler(false);
+        if let Some(column) = compiler.trusted_column(path) {
+            let condition = compiler.condition(filter)?;
+            let name = super::layout::quoted(column.name);
+            let table = self.layout.quoted_table();
+            let sql =
+                format!("SELECT DISTINCT {name} FROM {table} WHERE {name} IS NOT NULL AND {}", condition.sql);
+            let mut values = Vec::new();
+            Statement { sql, compiler }.for_each(self.session, |row| {
+                values.push(bson_of(row.get_ref(0).map_err(sqlite_error)?, column.date));
+                Ok(ControlFlow::Continue(()))
+            })?;
+            return Ok(values);
+        }
+        let path = Path::new(path);
+        let mut seen: HashSet<Vec<u8>> = HashSet::new();
+        let mut values = Vec::new();
+        let mut failure = None;
+        let mut add = |value: RawBsonRef<'_>| {
+            if class(value) == Class::Null || !seen.insert(order_key(value, Collation::Binary)) {
+                return;
+            }
+            match Bson::try_from(value) {
+                Ok(value) => values.push(value),
+                Err(error) => failure = Some(damaged(error)),
+            }
+        };
+        self.scan(filter, |document| {
+            let _ = path.visit(RawBsonRef::Document(document), &mut |value| {
+                match value {
+                    Some(RawBsonRef::Array(array)) => elements(array).for_each(&mut add),
+                    Some(value) => add(value),
+                    None => {}
+                }
+                ControlFlow::Continue(())
+            });
+            Ok(())
+        })?;
+        failure.map_or(Ok(values), Err)
+    }
+
+    pub(super) fn map_keys(&self, path: &str, depth: usize, filter: &Filter) -> StoreResult<Vec<Document>> {
+        let path = Path::new(path);
+        let mut leaves = Leaves::default();
+        self.scan(filter, |document| match path.single(document) {
+            Some(value) => leaves.collect(value, depth, &mut Vec::new()),
+            None => Ok(()),
+        })?;
+        Ok(leaves.found.into_values().collect())
+    }
+}
+
+/// The document in a column of a row.
+pub(super) fn document<'a>(row: &'a rusqlite::Row<'_>, column: usize) -> StoreResult<&'a RawDocument> {
+    let bytes = row.get_ref(column).map_err(sqlite_error)?.as_blob().map_err(damaged)?;
+    RawDocument::from_bytes(bytes).map_err(damaged)
+}
+
+/// Distinct leaves of nested maps, by their keys.
+#[derive(Debug, Default)]
+struct Leaves {
+    found: HashMap<Vec<u8>, Document>,
+    buffer: Vec<u8>,
+}
+
+impl Leaves {
+    fn collect<'a>(
+        &mut self,
+        value: RawBsonRef<'a>,
+        depth: usize,
+        keys: &mut Vec<&'a str>,
+    ) -> StoreResult<()> {
+        if depth == 0 {
+            return self.add(value, keys);
+        }
+        let RawBsonRef::Document(map) = value else { return Ok(()) };
+        for member in map {
+            let (key, value) = member.map_err(damaged)?;
+            keys.push(key.as_str());
+            self.collect(value, depth - 1, keys)?;
+            keys.pop();
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, leaf: RawBsonRef<'_>, keys: &[&str]) -> StoreResult<()> {
+        self.buffer.clear();
+        for key in keys {
+            self.buffer.extend_from_slice(key.as_bytes());
+            self.buffer.push(0);
+        }
+        if !self.found.contains_key(&self.buffer) {
+            let keys: Vec<_> = keys.iter().map(|key| Bson::from(*key)).collect();
+            let leaf = Bson::try_from(leaf).map_err(damaged)?;
+            self.found.insert(self.buffer.clone(), doc! {"keys": keys, "leaf": leaf});
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,132 @@
+//! What the columns, side tables and text index hold of a document.
+
+use std::ops::ControlFlow;
+
+use bson::{Bson, DateTime, RawBsonRef, RawDocument};
+use rusqlite::types::{Value, ValueRef};
+
+use super::layout::{Column, Layout, Side};
+use crate::{path::elements, value::Number};
+
+/// The derived values of one document.
+#[derive(Debug)]
+pub(super) struct Derived {
+    /// As [`Layout::columns`].
+    pub(super) columns: Vec<Value>,
+    /// As [`Layout::sides`], each without duplicates.
+    pub(super) sides: Vec<Vec<Value>>,
+    /// As [`Layout::text`].
+    pub(super) texts: Vec<String>,
+    /// Bit set of columns whose value is not of the kind that the column can hold (see [`Column`]).
+    pub(super) irregular: u64,
+}
+
+impl Derived {
+    pub(super) fn of(layout: &Layout, document: &RawDocument) -> Self {
+        let mut irregular = 0;
+        let columns = layout.columns.iter().enumerate().map(|(position, column)| {
+            column_value(column, document).unwrap_or_else(|| {
+                irregular |= 1 << position;
+                Value::Null
+            })
+        });
+        Self {
+            columns: columns.collect(),
+            sides: layout.sides.iter().map(|side| side_values(side, document)).collect(),
+            texts: layout.text.iter().map(|(path, _)| text_at(path, document)).collect(),
+            irregular,
+        }
+    }
+}
+
+/// The value for a column; `None` when the document holds one that the column can't express.
+fn column_value(column: &Column, document: &RawDocument) -> Option<Value> {
+    let mut found = Vec::with_capacity(1);
+    let _ = column.path.visit(RawBsonRef::Document(document), &mut |value| {
+        found.push(value);
+        ControlFlow::Continue(())
+    });
+    let [value] = found[..] else { return None };
+    match value {
+        None | Some(RawBsonRef::Null) => Some(Value::Null),
+        Some(RawBsonRef::DateTime(date)) if column.date => Some(Value::Integer(date.timestamp_millis())),
+        Some(value) if !column.date => scalar(value),
+        Some(_) => None,
+    }
+}
+
+/// Texts and numbers, which SQL orders and equates as MongoDB does.
+fn scalar(value: RawBsonRef<'_>) -> Option<Value> {
+    match value {
+        RawBsonRef::String(text) => Some(Value::Text(text.to_owned())),
+        RawBsonRef::Int32(number) => Some(Value::Integer(i64::from(number))),
+        RawBsonRef::Int64(number) => Some(Value::Integer(number)),
+        RawBsonRef::Double(number) if !number.is_nan() => Some(Value::Real(number)),
+        _ => None,
+    }
+}
+
+/// As [`scalar`], for a value of a filter.
+pub(super) fn scalar_of(value: &Bson) -> Option<Value> {
+    match value {
+        Bson::String(text) => Some(Value::Text(text.clone())),
+        Bson::Int32(number) => Some(Value::Integer(i64::from(*number))),
+        Bson::Int64(number) => Some(Value::Integer(*number)),
+        Bson::Double(number) if !number.is_nan() => Some(Value::Real(*number)),
+        _ => None,
+    }
+}
+
+/// The BSON value of a column or side value.
+pub(super) fn bson_of(value: ValueRef<'_>, date: bool) -> Bson {
+    match value {
+        ValueRef::Null | ValueRef::Blob(_) => Bson::Null,
+        ValueRef::Integer(millis) if date => Bson::DateTime(DateTime::from_millis(millis)),
+        ValueRef::Integer(number) => Bson::Int64(number),
+        ValueRef::Real(number) => Bson::Double(number),
+        ValueRef::Text(text) => Bson::String(String::from_utf8_lossy(text).into_owned()),
+    }
+}
+
+fn side_values(side: &Side, document: &RawDocument) -> Vec<Value> {
+    let mut values: Vec<Value> = Vec::new();
+    let mut add = |value: RawBsonRef<'_>| {
+        if let Some(value) = scalar(value)
+            && !values.iter().any(|known| same(known, &value))
+        {
+            values.push(value);
+        }
+    };
+    let _ = side.path.visit(RawBsonRef::Document(document), &mut |value| {
+        match value {
+            Some(RawBsonRef::Array(array)) => elements(array).for_each(&mut add),
+            Some(value) => add(value),
+            None => {}
+        }
+        ControlFlow::Continue(())
+    });
+    values
+}
+
+/// Equality as SQL has it: across integers and doubles.
+pub(super) fn same(left: &Value, right: &Value) -> bool {
+    match (left, right) {
+        (Value::Integer(integer), Value::Real(real)) | (Value::Real(real), Value::Integer(integer)) => {
+            Number::Float(*real).compare(Number::Integer(*integer)).is_eq()
+        }
+        (left, right) => left == right,
+    }
+}
+
+fn text_at(path: &str, document: &RawDocument) -> String {
+    let mut texts: Vec<&str> = Vec::new();
+    let _ = crate::path::Path::new(path).visit(RawBsonRef::Document(document), &mut |value| {
+        match value {
+            Some(RawBsonRef::String(text)) => texts.push(text),
+            Some(RawBsonRef::Array(array)) => texts.extend(elements(array).filter_map(RawBsonRef::as_str)),
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    });
+    texts.join("\n")
+}

@@ -1,0 +1,4 @@
+//! Tests of what the store does inside.
+
+mod plans;
+mod random;
