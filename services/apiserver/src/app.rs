@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use bson::DateTime;
+use clearml_auth::{Revocations, TokenKey};
 use clearml_documents::DocumentStore;
 use clearml_events::{EventStore, StatisticsStore};
 use clearml_state::SharedState;
 
-use crate::EventSettings;
+use crate::{Settings, api::LastUsed, server::ResourceMonitor};
 
 /// The wired-up server, shared by all calls and background jobs.
 pub struct App {
@@ -16,18 +17,44 @@ pub struct App {
     pub events: Arc<dyn EventStore>,
     /// Time series of workers, queues and serving containers.
     pub statistics: Arc<dyn StatisticsStore>,
-    pub event_settings: EventSettings,
+    pub settings: Settings,
+    pub(crate) token_key: TokenKey,
+    pub(crate) revocations: Revocations,
+    pub(crate) last_used: Arc<LastUsed>,
+    pub(crate) resources: ResourceMonitor,
+}
+
+/// The stores of a server.
+pub struct Stores {
+    pub documents: Arc<dyn DocumentStore>,
+    pub state: Arc<dyn SharedState>,
+    pub events: Arc<dyn EventStore>,
+    pub statistics: Arc<dyn StatisticsStore>,
 }
 
 impl App {
+    /// A server on these stores.
+    pub fn new(stores: Stores, settings: Settings) -> Self {
+        let Stores { documents, state, events, statistics } = stores;
+        Self {
+            token_key: TokenKey::new(&settings.auth.token_secret),
+            revocations: Revocations::new(Arc::clone(&state)),
+            last_used: Arc::default(),
+            resources: ResourceMonitor::default(),
+            documents,
+            state,
+            events,
+            statistics,
+            settings,
+        }
+    }
+
     /// The present moment.
-    #[expect(clippy::unused_self, reason = "tests will fix the clock per App")]
     pub fn now(&self) -> DateTime {
         DateTime::now()
     }
 
     /// A new object id: a version 4 UUID as 32 lower-case hex characters.
-    #[expect(clippy::unused_self, reason = "tests will fix ids per App")]
     pub fn new_id(&self) -> String {
         uuid::Uuid::new_v4().simple().to_string()
     }

@@ -4,6 +4,7 @@
 pub mod api;
 pub mod app;
 pub mod query;
+mod settings;
 
 mod auth;
 mod debug;
@@ -19,5 +20,29 @@ mod tasks;
 mod users;
 mod workers;
 
-pub use app::App;
+use std::sync::{Arc, LazyLock};
+
+pub use app::{App, Stores};
 pub use events::EventSettings;
+pub use settings::{ServerSettings, Settings};
+
+/// All endpoints of this server.
+pub fn registry() -> Arc<api::Registry> {
+    static REGISTRY: LazyLock<Arc<api::Registry>> = LazyLock::new(|| {
+        let services = [
+            auth::endpoints::endpoints(),
+            debug::endpoints::endpoints(),
+            events::endpoints::endpoints(),
+            login::endpoints::endpoints(),
+            models::endpoints::endpoints(),
+            projects::endpoints::endpoints(),
+            queues::endpoints::endpoints(),
+            server::endpoints::endpoints(),
+            tasks::endpoints::endpoints(),
+            users::endpoints::endpoints(),
+            workers::endpoints::endpoints(),
+        ];
+        Arc::new(api::Registry::new(services.into_iter().flatten()))
+    });
+    Arc::clone(&REGISTRY)
+}

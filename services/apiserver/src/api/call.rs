@@ -2,32 +2,10 @@
 
 use bson::Document;
 use bytes::Bytes;
+use clearml_auth::Claims;
+pub use clearml_auth::{Identity, Role};
 
 use super::ApiVersion;
-
-/// Role of a user (spec 01 §3.4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Role {
-    System,
-    Root,
-    Admin,
-    Superuser,
-    User,
-    Annotator,
-    Guest,
-}
-
-/// Who calls: from the token, or from the credentials (spec 01 §3).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    /// User id.
-    pub user: String,
-    /// Company id.
-    pub company: String,
-    pub role: Role,
-    pub user_name: String,
-    pub company_name: String,
-}
 
 /// One API call.
 #[derive(Debug)]
@@ -42,11 +20,12 @@ pub struct Call {
     pub version: ApiVersion,
     /// The caller; `None` only where the endpoint allows it.
     pub identity: Option<Identity>,
-    /// The token that authenticated the call, if one did.
-    pub token: Option<String>,
+    /// The claims of the token that authenticated the call, if one did.
+    pub claims: Option<Claims>,
     /// The request: JSON body, query and form merged (spec 01 §1.2). Empty for a batch.
     pub data: Document,
-    /// The items of an `application/json-lines` body, unparsed; `None` for any other body.
+    /// The items of an `application/json-lines` body, unparsed; `None` for any other body. [`super::lines`]
+    /// reads them.
     pub batch: Option<Bytes>,
     /// Worker header, else `<unknown>`.
     pub worker: String,

@@ -5,7 +5,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use bson::Document;
 use serde::de::DeserializeOwned;
 
-use super::{ApiError, ApiVersion, Call, Role};
+use super::{ApiError, ApiVersion, Call, Role, from_document};
 use crate::App;
 
 /// What a handler returns.
@@ -90,8 +90,7 @@ where
         handler: Arc::new(move |app, call| {
             let handler = Arc::clone(&handler);
             Box::pin(async move {
-                let request: R = bson::deserialize_from_document(call.data.clone())
-                    .map_err(|error| ApiError::validation(error.to_string()))?;
+                let request: R = from_document(&call.data)?;
                 handler(app, call, request).await
             })
         }),
@@ -105,6 +104,8 @@ pub enum Reply {
     Data(Document),
     /// The `data` of the envelope, and the session cookie: `Some` sets it to the token, `None` removes it.
     WithCookie { data: Document, token: Option<String> },
+    /// The `data` of the envelope, written as JSON already (an object).
+    Json(Vec<u8>),
     /// A body outside the envelope, streamed (spec 01 §1.4).
     Raw { content_type: &'static str, file_name: String, body: axum::body::Body },
 }

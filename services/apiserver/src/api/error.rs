@@ -1,7 +1,9 @@
 //! Errors of the API: the table of codes and subcodes (spec 01 §4.2) and the error that handlers return.
 
-use bson::Bson;
+use bson::{Bson, Document, doc};
 use clearml_documents::StoreError;
+
+use super::json::{ReadError, python_float};
 
 /// HTTP status, subcode and default text of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +95,7 @@ error_codes! {
     DATA_ERROR = 500, 100, "General data error";
     INCONSISTENT_DATA = 500, 101, "Inconsistent data encountered in document";
     BAD_REQUEST = 400, 0, "Bad request";
+    REQUEST_TOO_LARGE = 413, 0, "Request is too large";
     UNKNOWN_ENDPOINT = 404, 0, "Unable to find endpoint";
     NO_LONGER_SUPPORTED = 301, 1, "This endpoint is no longer supported for the requested api version";
     INVALID_TOKEN = 401, 30, "Invalid token";
@@ -126,6 +129,33 @@ impl ApiError {
         Self { text: Some(text.into()), ..Self::new(codes::GENERAL_ERROR) }
     }
 
+    /// 400/0 for a body that is no JSON; 413/0 if it holds too much.
+    pub(crate) fn not_understood(error: &ReadError) -> Self {
+        tracing::debug!(%error, "refused a request body");
+        match error {
+            ReadError::TooMany(_) => Self::new(codes::REQUEST_TOO_LARGE).extra(error.to_string()),
+            ReadError::Encoding(_) | ReadError::Syntax(_) | ReadError::TooDeep(_) => {
+                Self::new(codes::BAD_REQUEST)
+                    .text("The browser (or proxy) sent a request that this server could not understand.")
+            }
+        }
+    }
+
+    /// Whether this is a failure of the server that no code of the table foresees.
+    pub(crate) fn is_unexpected(&self) -> bool {
+        self.code == codes::GENERAL_ERROR || self.code == codes::INTERNAL_ERROR
+    }
+
+    /// The `error` of an entry in the `failed` list of a `*_many` call: `{codes, msg, data}`.
+    pub(crate) fn to_batch_entry(&self) -> Document {
+        let data: Document = self.arguments.iter().cloned().collect();
+        doc! {
+            "codes": [i32::from(self.code.status), i32::from(self.code.subcode)],
+            "msg": self.message(),
+            "data": data,
+        }
+    }
+
     /// Replaces the default text.
     #[must_use]
     pub fn text(mut self, text: impl Into<String>) -> Self {
@@ -152,7 +182,7 @@ impl ApiError {
         let mut message = self.text.clone().unwrap_or_else(|| self.code.text.to_owned());
         if let Some(extra) = &self.extra {
             // 401 and 403 texts carry their reason in parentheses already: a second pair follows.
-            message.push_str(&format!(" ({extra})"));
+            message.extend([" (", extra, ")"]);
         }
         let arguments: Vec<String> =
             self.arguments.iter().map(|(key, value)| format!("{key}={}", python_text(value))).collect();
@@ -178,7 +208,25 @@ pub(crate) fn python_text(value: &Bson) -> String {
         Bson::Document(document) => {
             format!("({})", document.keys().cloned().collect::<Vec<_>>().join(", "))
         }
+        Bson::Double(number) => python_float(*number),
+        Bson::DateTime(date) => super::json::iso_date(*date).replace('T', " "),
         other => other.to_string(),
+    }
+}
+
+/// A value as Python's `repr` prints it: texts in quotes, lists and objects in full.
+pub(crate) fn python_repr(value: &Bson) -> String {
+    match value {
+        Bson::String(text) if text.contains('\'') && !text.contains('"') => format!("\"{text}\""),
+        Bson::String(text) => format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'")),
+        Bson::Array(items) => format!("[{}]", items.iter().map(python_repr).collect::<Vec<_>>().join(", ")),
+        Bson::Document(document) => {
+            let members = document.iter().map(|(key, value)| {
+                format!("{}: {}", python_repr(&Bson::String(key.clone())), python_repr(value))
+            });
+            format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
+        }
+        other => python_text(other),
     }
 }
 
@@ -218,5 +266,43 @@ impl From<clearml_events::EventError> for ApiError {
 impl From<clearml_state::StateError> for ApiError {
     fn from(error: clearml_state::StateError) -> Self {
         Self::new(codes::INTERNAL_ERROR).with("err", error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_have_text_extra_and_arguments() {
+        let error = ApiError::new(codes::INVALID_USER_ID);
+        assert_eq!(error.message(), "Invalid user id");
+        let error = error.with("id", "x").with("company", Bson::Null).with("ids", vec!["a", "b"]);
+        assert_eq!(error.message(), "Invalid user id: id=x, company=None, ids=(a, b)");
+        assert_eq!(
+            error.extra("because").message(),
+            "Invalid user id (because): id=x, company=None, ids=(a, b)"
+        );
+    }
+
+    #[test]
+    fn values_print_as_python_prints_them() {
+        let values = doc! {"a": true, "b": 1.0, "c": 1_i64, "d": {"x": 1, "y": 2}, "e": "t"};
+        let texts: Vec<String> = values.iter().map(|(_, value)| python_text(value)).collect();
+        assert_eq!(texts, ["True", "1.0", "1", "(x, y)", "t"]);
+        assert_eq!(
+            python_repr(&values.into()),
+            "{'a': True, 'b': 1.0, 'c': 1, 'd': {'x': 1, 'y': 2}, 'e': 't'}"
+        );
+        assert_eq!(python_repr(&Bson::String("it's".into())), "\"it's\"");
+    }
+
+    #[test]
+    fn entries_of_failed_lists_carry_codes_message_and_data() {
+        let error = ApiError::new(codes::INVALID_TASK_ID).with("id", "x");
+        assert_eq!(
+            error.to_batch_entry(),
+            doc! {"codes": [400, 101], "msg": "Invalid task id: id=x", "data": {"id": "x"}}
+        );
     }
 }

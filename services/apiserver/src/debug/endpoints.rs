@@ -1,8 +1,22 @@
 //! The endpoints of `debug`: name, first version, access, handler.
 
-use crate::api::Endpoint;
+use std::sync::Arc;
+
+use bson::{Document, doc};
+
+use crate::{
+    App,
+    api::{Access, ApiResult, Call, Endpoint, endpoint},
+};
 
 /// The table of contents of this service.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
-    Vec::new()
+    vec![endpoint("debug.ping", 1, 0, ping).access(Access::Open)]
+}
+
+/// Says hello and echoes the request: the health check of old.
+async fn ping(_: Arc<App>, _: Arc<Call>, request: Document) -> ApiResult {
+    let mut answer = doc! {"msg": "ClearML server"};
+    answer.extend(request);
+    Ok(answer.into())
 }

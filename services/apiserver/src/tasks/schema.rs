@@ -98,7 +98,7 @@ static OUTPUT: [Field; 3] = [
     Field::new("result", Kind::Text),
 ];
 
-static EXECUTION: [Field; 7] = [
+pub(crate) static EXECUTION: [Field; 7] = [
     Field::new("framework", Kind::Text),
     Field::new("queue", Kind::Reference(&QUEUE)),
     Field::with("test_split", Kind::Integer, Default::Integer(0)),
@@ -108,7 +108,7 @@ static EXECUTION: [Field; 7] = [
     Field::with("artifacts", Kind::Map { depth: 1, fields: &ARTIFACT }, Default::EmptyObject),
 ];
 
-static ARTIFACT: [Field; 9] = [
+pub(crate) static ARTIFACT: [Field; 9] = [
     Field::new("key", Kind::Text),
     Field::new("type", Kind::Text),
     Field::with("mode", Kind::Text, Default::Text("output")),
@@ -126,7 +126,7 @@ static ARTIFACT_TYPE_DATA: [Field; 3] = [
     Field::new("data_hash", Kind::Text),
 ];
 
-static SCRIPT: [Field; 9] = [
+pub(crate) static SCRIPT: [Field; 9] = [
     Field::with("binary", Kind::Text, Default::Text("python")),
     Field::with("repository", Kind::Text, Default::Text("")),
     Field::new("tag", Kind::Text),
@@ -138,7 +138,7 @@ static SCRIPT: [Field; 9] = [
     Field::new("diff", Kind::Text),
 ];
 
-static PARAMETER: [Field; 5] = [
+pub(crate) static PARAMETER: [Field; 5] = [
     Field::new("section", Kind::Text),
     Field::new("name", Kind::Text),
     Field::new("value", Kind::Text),
@@ -146,19 +146,19 @@ static PARAMETER: [Field; 5] = [
     Field::new("description", Kind::Text),
 ];
 
-static CONFIGURATION: [Field; 4] = [
+pub(crate) static CONFIGURATION: [Field; 4] = [
     Field::new("name", Kind::Text),
     Field::new("value", Kind::Text),
     Field::new("type", Kind::Text),
     Field::new("description", Kind::Text),
 ];
 
-static MODELS: [Field; 2] = [
+pub(crate) static MODELS: [Field; 2] = [
     Field::with("input", Kind::EmbeddedList(&MODEL_ITEM), Default::EmptyList),
     Field::with("output", Kind::EmbeddedList(&MODEL_ITEM), Default::EmptyList),
 ];
 
-static MODEL_ITEM: [Field; 3] = [
+pub(crate) static MODEL_ITEM: [Field; 3] = [
     Field::new("name", Kind::Text),
     Field::new("model", Kind::Reference(&MODEL)),
     Field::new("updated", Kind::Date),

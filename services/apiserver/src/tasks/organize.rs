@@ -1,0 +1,139 @@
+//! Where tasks belong and how they are labelled: `move`, `update_tags`, `make_public`, `make_private`
+//! (spec 02 §5.7 to §5.9).
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use bson::{Bson, Document, doc};
+use clearml_documents::{Change, Collection, DocumentStoreExt, Filter, Find, Update, Write};
+use serde::Deserialize;
+
+use super::{
+    access::{self, Fields, id_of, invalid_task_ids},
+    project_effects,
+    requests::{ByIds, check_some},
+    touch,
+};
+use crate::{
+    App,
+    api::{ApiError, ApiResult, Call, codes},
+    projects,
+};
+
+/// Request of `tasks.move`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Move {
+    #[serde(default)]
+    ids: Vec<String>,
+    #[serde(default)]
+    project: Option<String>,
+    #[serde(default)]
+    project_name: Option<String>,
+}
+
+/// Request of `tasks.update_tags`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct UpdateTags {
+    #[serde(default)]
+    ids: Vec<String>,
+    #[serde(default)]
+    add_tags: Vec<String>,
+    #[serde(default)]
+    remove_tags: Vec<String>,
+}
+
+/// `tasks.move`
+pub(crate) async fn move_tasks(app: Arc<App>, call: Arc<Call>, request: Move) -> ApiResult {
+    check_some("ids", &request.ids)?;
+    let names_project = call.data.contains_key("project");
+    let project_name = request.project_name.as_deref().filter(|name| !name.is_empty());
+    if !names_project && project_name.is_none() {
+        return Err(
+            ApiError::new(codes::MISSING_REQUIRED_FIELDS).extra("project or project_name is required")
+        );
+    }
+    let tasks = access::writable_tasks(&app, &call, &request.ids, Fields::Only(&[])).await?;
+    let ids: Vec<String> = tasks.iter().map(|task| id_of(task).to_owned()).collect();
+    let project = projects::move_under_project(
+        &app,
+        &call,
+        Collection::Task,
+        &ids,
+        request.project.as_deref(),
+        project_name,
+    )
+    .await?;
+
+    let sources = tasks.iter().map(project_of);
+    let affected: BTreeSet<&str> = sources.chain([project.as_deref().unwrap_or_default()]).collect();
+    project_effects::moved(&app, &call, affected).await?;
+    Ok(doc! {"project_id": project}.into())
+}
+
+/// `tasks.update_tags`
+pub(crate) async fn update_tags(app: Arc<App>, call: Arc<Call>, request: UpdateTags) -> ApiResult {
+    check_some("ids", &request.ids)?;
+    if request.add_tags.is_empty() && request.remove_tags.is_empty() {
+        return Err(ApiError::validation("Either add tags or remove tags should be provided"));
+    }
+    let tasks = access::writable_tasks(&app, &call, &request.ids, Fields::Only(&[])).await?;
+    let traces = touch::last_change(app.now(), call.user());
+    let filter = Filter::ids(tasks.iter().map(id_of));
+    let write = |change: Change| {
+        let update: Update = std::iter::once(change).chain(traces.clone()).collect();
+        Write::Update { filter: filter.clone(), update, many: true, upsert: false }
+    };
+    let values = |tags: &[String]| tags.iter().map(|tag| Bson::from(tag.as_str())).collect::<Vec<_>>();
+    let mut writes = Vec::new();
+    if !request.add_tags.is_empty() {
+        writes.push(write(Change::AddToSet("tags".to_owned(), values(&request.add_tags))));
+    }
+    if !request.remove_tags.is_empty() {
+        writes.push(write(Change::PullAll("tags".to_owned(), values(&request.remove_tags))));
+    }
+    let outcomes = app.documents.write(Collection::Task, writes).await?;
+    let updated: u64 = outcomes.iter().map(|outcome| outcome.matched).sum();
+
+    let affected: BTreeSet<&str> = tasks.iter().map(project_of).collect();
+    project_effects::moved(&app, &call, affected).await?;
+    Ok(doc! {"updated": updated as i64}.into())
+}
+
+/// `tasks.make_public`
+pub(crate) async fn make_public(app: Arc<App>, call: Arc<Call>, request: ByIds) -> ApiResult {
+    let own = Filter::eq("company", call.company());
+    let changes = vec![Change::set("company", ""), Change::set("company_origin", call.company())];
+    change_company(&app, &call, &request.ids, own, changes).await
+}
+
+/// `tasks.make_private`
+pub(crate) async fn make_private(app: Arc<App>, call: Arc<Call>, request: ByIds) -> ApiResult {
+    let published_here = Filter::eq("company", "").and(Filter::eq("company_origin", call.company()));
+    let changes = vec![Change::set("company", call.company()), Change::unset("company_origin")];
+    change_company(&app, &call, &request.ids, published_here, changes).await
+}
+
+/// All of the tasks fulfil the condition, each named once, or nothing happens.
+async fn change_company(
+    app: &App,
+    call: &Call,
+    ids: &[String],
+    condition: Filter,
+    mut update: Update,
+) -> ApiResult {
+    check_some("ids", ids)?;
+    let filter = Filter::ids(ids.iter().map(String::as_str)).and(condition);
+    let found: Vec<Document> =
+        app.documents.find(Collection::Task, Find::new(filter.clone()).include(["_id"])).await?;
+    if found.len() < ids.len() {
+        let missing: Vec<&String> =
+            ids.iter().filter(|id| !found.iter().any(|task| id_of(task) == id.as_str())).collect();
+        return Err(invalid_task_ids(&missing));
+    }
+    update.extend(touch::last_change(app.now(), call.user()));
+    let outcome = app.documents.update_many(Collection::Task, filter, update).await?;
+    Ok(doc! {"updated": outcome.matched as i64}.into())
+}
+
+fn project_of(task: &Document) -> &str {
+    task.get_str("project").unwrap_or_default()
+}

@@ -1,0 +1,43 @@
+//! Request forms that several endpoints share.
+
+use serde::Deserialize;
+
+use crate::api::{ApiError, ApiResult};
+
+/// Names one task.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ByTask {
+    pub(crate) task: String,
+}
+
+/// Names tasks, as the hyperparameter endpoints spell it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ByTasks {
+    #[serde(default)]
+    pub(crate) tasks: Vec<String>,
+}
+
+/// Names tasks, as the operations on several tasks spell it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ByIds {
+    #[serde(default)]
+    pub(crate) ids: Vec<String>,
+}
+
+/// 400/12 unless the list has an item.
+pub(crate) fn check_some<T>(field: &str, items: &[T]) -> ApiResult<()> {
+    if items.is_empty() {
+        let detail =
+            format!("error for field '{field}': value '[]' length is lower than allowed minimum '1'.");
+        return Err(ApiError::validation(detail));
+    }
+    Ok(())
+}
+
+/// 400/12 unless the text has a character.
+pub(crate) fn check_not_empty(field: &str, text: &str) -> ApiResult<()> {
+    if text.is_empty() {
+        return Err(ApiError::validation(format!("error for field '{field}': field is required!")));
+    }
+    Ok(())
+}
