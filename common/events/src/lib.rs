@@ -6,12 +6,14 @@
 //!
 //! Names and urls are compared bytewise. Among events with equal sort keys, the order is that of insertion.
 
+mod embedded;
 mod event;
 mod query;
 pub mod sampling;
 mod statistics;
 mod store;
 
+pub use embedded::EmbeddedEvents;
 pub use event::{Event, EventType, InvalidEvent, Number, SINGLE_VALUE_ITERATION};
 pub use query::{
     ImageCandidate, ImageStep, IterationChoice, IterationEvents, KeyField, KeyPage, KeyPosition, KeyQuery,
