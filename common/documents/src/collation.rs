@@ -45,7 +45,7 @@ pub(crate) fn collation_key(text: &str) -> Vec<u8> {
 }
 
 /// Compares as the keys do.
-pub(crate) fn compare_collated(left: &str, right: &str) -> Ordering {
+pub fn compare_collated(left: &str, right: &str) -> Ordering {
     collation_key(left).cmp(&collation_key(right))
 }
 

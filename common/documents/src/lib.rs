@@ -20,6 +20,7 @@ mod value;
 
 pub use apply::apply;
 pub use bson::{Bson, DateTime, Document, doc};
+pub use collation::compare_collated;
 pub use collection::{Collection, CollectionSpec, Index};
 pub use filter::Filter;
 pub use matcher::Matcher;

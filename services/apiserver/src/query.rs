@@ -31,11 +31,10 @@ mod tags;
 mod visibility;
 
 pub(crate) use answer::{answer, answer_everything};
-pub(crate) use dates::parse_date;
 pub use entity::{Default, Entity, Field, Kind, LegacyTags, PathRules, QueryFields};
 pub(crate) use keys::{escape_key, md5_hex, unescape_key};
 pub(crate) use list_filter::{dictionary_filter, operator_filter};
 pub(crate) use lookup::{as_list, is_truthy};
-pub(crate) use request::{Page, Query, find_by_id, with_subprojects};
+pub(crate) use request::{Page, Query, with_subprojects};
 pub(crate) use tags::{answer_tags, check_tags, split_legacy_tags};
 pub(crate) use visibility::{Visibility, not_hidden};

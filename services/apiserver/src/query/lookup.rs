@@ -36,9 +36,8 @@ fn resolve_parts(fields: &'static [Field], parts: &[&str], inside_map: bool) -> 
         return Ok(if inside_map { Target::Inner } else { Target::Field(field) });
     };
     match &field.kind {
-        Kind::Embedded(inner) => resolve_parts(inner, rest, inside_map),
         Kind::EmbeddedList(inner) if is_index(next) => resolve_parts(inner, &rest[1..], true),
-        Kind::EmbeddedList(inner) => resolve_parts(inner, rest, inside_map),
+        Kind::Embedded(inner) | Kind::EmbeddedList(inner) => resolve_parts(inner, rest, inside_map),
         Kind::Map { depth, fields: inner } if rest.len() > *depth => {
             resolve_parts(inner, &rest[*depth..], true)
         }

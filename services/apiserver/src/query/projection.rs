@@ -130,17 +130,13 @@ impl Selection {
     /// The part of stored documents that the selection needs.
     pub(crate) fn stored(&self, entity: &Entity) -> Projection {
         let mut paths = Vec::new();
-        match &self.include {
-            Some(tree) => {
-                paths.push("_id".to_owned());
-                collect_included(entity.fields, tree, "", &mut paths);
-                Projection::Include(paths)
-            }
-            None => {
-                collect_excluded(entity.fields, &self.exclude, "", &mut paths);
-                if paths.is_empty() { Projection::All } else { Projection::Exclude(paths) }
-            }
+        if let Some(tree) = &self.include {
+            paths.push("_id".to_owned());
+            collect_included(entity.fields, tree, "", &mut paths);
+            return Projection::Include(paths);
         }
+        collect_excluded(entity.fields, &self.exclude, "", &mut paths);
+        if paths.is_empty() { Projection::All } else { Projection::Exclude(paths) }
     }
 }
 

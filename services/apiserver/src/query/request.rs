@@ -77,19 +77,9 @@ impl<'a> Query<'a> {
         Self { join: true, visibility, ..Self::plain(app, call, entity, request) }
     }
 
-    /// The request as it stands.
-    pub(crate) fn request(&self) -> &Document {
-        &self.request
-    }
-
     /// Changes who is seen.
     pub(crate) fn visible(self, visibility: Visibility) -> Self {
         Self { visibility, ..self }
-    }
-
-    /// With or without public documents, whatever the request says.
-    pub(crate) fn allow_public(self, public: bool) -> Self {
-        Self { visibility: self.visibility.allow_public(public), ..self }
     }
 
     /// Only documents that fulfil this as well.
@@ -143,6 +133,7 @@ impl<'a> Query<'a> {
     }
 
     /// Number of documents that fulfil the query; text search, order and paging do not matter.
+    #[expect(dead_code, reason = "organization.get_entities_count will count")]
     pub(crate) async fn count(&self) -> ApiResult<u64> {
         let numeric_collation = has_collated_parameter(self.entity, &self.request);
         Ok(self.app.documents.count(self.entity.collection, self.filter()?, numeric_collation).await?)
@@ -248,17 +239,4 @@ pub(crate) async fn with_subprojects(app: &App, projects: Vec<Bson>) -> ApiResul
         }
     }
     Ok(expanded)
-}
-
-/// The document of this id that the caller may see, as it is stored.
-pub(crate) async fn find_by_id(
-    app: &App,
-    entity: &Entity,
-    id: &str,
-    visibility: &Visibility,
-) -> ApiResult<Option<Document>> {
-    use clearml_documents::DocumentStoreExt as _;
-
-    let filter = Filter::id(id).and(visibility.of(entity));
-    Ok(app.documents.find_one(entity.collection, Find::new(filter)).await?)
 }
