@@ -13,14 +13,14 @@ use super::{
 };
 use crate::{
     App,
-    api::{ApiResult, Call},
+    api::{ApiResult, Call, Object},
 };
 
 /// Request of `tasks.set_requirements`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct SetRequirements {
     task: String,
-    requirements: Document,
+    requirements: Object,
 }
 
 /// `tasks.ping`: no error for a task that is not there or is public.
@@ -39,7 +39,7 @@ pub(crate) async fn ping(app: Arc<App>, call: Arc<Call>, request: ByTask) -> Api
 /// `tasks.set_requirements`
 pub(crate) async fn set_requirements(app: Arc<App>, call: Arc<Call>, request: SetRequirements) -> ApiResult {
     access::writable_task(&app, &call, &request.task, Fields::Only(&[])).await?;
-    let mut update = vec![Change::set("script.requirements", request.requirements)];
+    let mut update = vec![Change::set("script.requirements", request.requirements.0)];
     update.extend(touch::last_update(app.now(), call.user()));
     let outcome = app.documents.update_one(Collection::Task, Filter::id(request.task), update).await?;
     Ok(doc! {"updated": outcome.matched as i64, "fields": {}}.into())

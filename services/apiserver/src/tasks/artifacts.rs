@@ -9,13 +9,12 @@ use serde::Deserialize;
 use super::{
     access::{self, Fields},
     hyperparams::{answered, insert_some},
-    requests::check_some,
-    strictly::expecting,
+    strictly::{self, expecting},
     touch,
 };
 use crate::{
     App,
-    api::{ApiError, ApiResult, Call},
+    api::{ApiError, ApiResult, Call, check::not_empty},
     python,
     query::md5_hex,
 };
@@ -57,7 +56,7 @@ pub(crate) struct Artifact {
     #[serde(default)]
     type_data: Option<TypeData>,
     #[serde(default)]
-    display_data: Option<Vec<Bson>>,
+    display_data: Option<Vec<Vec<Bson>>>,
 }
 
 /// What an artifact of this type says of itself.
@@ -101,7 +100,7 @@ pub(crate) async fn add_or_update(
     call: Arc<Call>,
     request: AddOrUpdateArtifacts,
 ) -> ApiResult {
-    check_some("artifacts", &request.artifacts)?;
+    not_empty("artifacts", &request.artifacts)?;
     let changes = request
         .artifacts
         .into_iter()
@@ -116,7 +115,7 @@ pub(crate) async fn add_or_update(
 
 /// `tasks.delete_artifacts`
 pub(crate) async fn delete(app: Arc<App>, call: Arc<Call>, request: DeleteArtifacts) -> ApiResult {
-    check_some("artifacts", &request.artifacts)?;
+    not_empty("artifacts", &request.artifacts)?;
     let changes = request
         .artifacts
         .iter()
@@ -143,7 +142,7 @@ pub(crate) fn artifact_id(key: &str, mode: Mode) -> String {
 /// values.
 ///
 /// # Errors
-/// 500/0 an artifact without a key; 400/16 no list, or an unknown mode.
+/// 500/0 an artifact without a key; 400/16 no list, or an unknown mode; 400/800 rows that are no lists.
 pub(crate) fn to_map(artifacts: &Bson) -> ApiResult<Bson> {
     let artifacts: Vec<&Bson> = match artifacts {
         Bson::Null => return Ok(Bson::Null),
@@ -168,7 +167,14 @@ pub(crate) fn to_map(artifacts: &Bson) -> ApiResult<Bson> {
         let id = artifact_id(key, mode);
         let mut stored = artifact.clone();
         stored.insert("mode", mode.as_str());
+        for number in ["content_size", "timestamp"] {
+            strictly::make_integer(&mut stored, number);
+        }
         if let Ok(rows) = stored.get_array_mut("display_data") {
+            if rows.iter().any(|row| row.as_array().is_none()) {
+                let field = format!("execution.artifacts.{key}.display_data");
+                return Err(strictly::invalid(&field, "Only lists and tuples may be used in a list field"));
+            }
             sort_rows(rows);
         }
         map.insert(id, stored);
@@ -187,7 +193,8 @@ pub(crate) fn to_list(artifacts: &Bson) -> Bson {
 
 impl Artifact {
     fn stored(self) -> Document {
-        let mut rows = self.display_data.unwrap_or_default();
+        let rows = self.display_data.unwrap_or_default();
+        let mut rows: Vec<Bson> = rows.into_iter().map(Bson::Array).collect();
         sort_rows(&mut rows);
         let mut stored = doc! {
             "key": self.key,

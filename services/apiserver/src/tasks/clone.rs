@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     App,
-    api::{ApiResult, Call, codes},
+    api::{ApiResult, Call, Object, codes},
     projects, query,
 };
 
@@ -49,15 +49,15 @@ pub(crate) struct CloneTask {
     #[serde(default)]
     new_project_name: Option<String>,
     #[serde(default)]
-    new_task_hyperparams: Document,
+    new_task_hyperparams: Object,
     #[serde(default)]
-    new_task_configuration: Document,
+    new_task_configuration: Object,
     #[serde(default)]
-    new_task_container: Document,
+    new_task_container: Object,
     #[serde(default)]
     new_task_input_models: Vec<InputModel>,
     #[serde(default)]
-    execution_overrides: Document,
+    execution_overrides: Object,
     #[serde(default)]
     validate_references: bool,
 }
@@ -70,7 +70,7 @@ pub(crate) async fn clone(app: Arc<App>, call: Arc<Call>, mut request: CloneTask
     })?;
     let source = access::visible_task(&app, &call, &request.task, Fields::All).await?;
     let now = app.now();
-    let overrides = Overrides::take(&mut request.execution_overrides, now)?;
+    let overrides = Overrides::take(&mut request.execution_overrides.0, now)?;
 
     let mut fields = inherited(&source);
     apply_texts_and_tags(&mut fields, &request);
@@ -207,8 +207,8 @@ fn input_models(source: &Document, request: &CloneTask, overrides: &Overrides, n
 }
 
 fn apply_container(fields: &mut Document, request: &CloneTask, overrides: &Overrides) -> ApiResult<()> {
-    if !request.new_task_container.is_empty() {
-        fields.insert("container", hyperparams::escape_keys(&request.new_task_container)?);
+    if !request.new_task_container.0.is_empty() {
+        fields.insert("container", hyperparams::escape_keys(&request.new_task_container.0)?);
     } else if let Some(command) = overrides.docker_command.as_deref().filter(|text| !text.is_empty()) {
         fields.insert("container", legacy::container(command));
     }
@@ -216,12 +216,12 @@ fn apply_container(fields: &mut Document, request: &CloneTask, overrides: &Overr
 }
 
 fn apply_parameters(fields: &mut Document, request: &CloneTask) -> ApiResult<()> {
-    if !request.new_task_hyperparams.is_empty() {
-        let sections = hyperparams::escape_parameters(&request.new_task_hyperparams)?;
+    if !request.new_task_hyperparams.0.is_empty() {
+        let sections = hyperparams::escape_parameters(&request.new_task_hyperparams.0)?;
         fields.insert("hyperparams", sections);
     }
-    if !request.new_task_configuration.is_empty() {
-        let items = hyperparams::escape_configuration(&request.new_task_configuration)?;
+    if !request.new_task_configuration.0.is_empty() {
+        let items = hyperparams::escape_configuration(&request.new_task_configuration.0)?;
         fields.insert("configuration", items);
     }
     Ok(())
@@ -239,10 +239,9 @@ fn execution(source: &Document, overrides: Document) -> Document {
             std::mem::take(artifacts).into_iter().filter(|(_, artifact)| is_input(artifact)).collect();
     }
     if let Ok(labels) = execution.get_document_mut("model_labels") {
-        for (_, id) in labels.iter_mut() {
-            if let Some(number) = strictly::as_integer(id) {
-                *id = Bson::Int64(number);
-            }
+        let names: Vec<String> = labels.keys().cloned().collect();
+        for name in names {
+            strictly::make_integer(labels, &name);
         }
     }
     execution

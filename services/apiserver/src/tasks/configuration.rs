@@ -9,12 +9,12 @@ use serde::Deserialize;
 use super::{
     access::{self, Fields, id_of},
     hyperparams::{answered, insert_some},
-    requests::{check_not_empty, check_some},
+    requests::check_not_empty,
     touch,
 };
 use crate::{
     App,
-    api::{ApiResult, Call},
+    api::{ApiResult, Call, check::not_empty},
     query::{escape_key, unescape_key},
 };
 
@@ -71,7 +71,7 @@ pub(crate) struct DeleteConfiguration {
 
 /// `tasks.get_configurations`
 pub(crate) async fn get(app: Arc<App>, call: Arc<Call>, request: GetConfigurations) -> ApiResult {
-    check_some("tasks", &request.tasks)?;
+    not_empty("tasks", &request.tasks)?;
     let mut paths = Vec::new();
     for name in &request.names {
         paths.push(format!("configuration.{}", escape_key(name)?));
@@ -90,7 +90,7 @@ pub(crate) async fn get(app: Arc<App>, call: Arc<Call>, request: GetConfiguratio
 
 /// `tasks.get_configuration_names`
 pub(crate) async fn get_names(app: Arc<App>, call: Arc<Call>, request: GetConfigurationNames) -> ApiResult {
-    check_some("tasks", &request.tasks)?;
+    not_empty("tasks", &request.tasks)?;
     let skip_empty = request.skip_empty.unwrap_or(true);
     let filter = Filter::ids(request.tasks).and(access::visible_to(call.company()));
     let tasks = app.documents.find(Collection::Task, Find::new(filter).include(["configuration"])).await?;
@@ -106,7 +106,7 @@ pub(crate) async fn get_names(app: Arc<App>, call: Arc<Call>, request: GetConfig
 
 /// `tasks.edit_configuration`
 pub(crate) async fn edit(app: Arc<App>, call: Arc<Call>, request: EditConfiguration) -> ApiResult {
-    check_some("configuration", &request.configuration)?;
+    not_empty("configuration", &request.configuration)?;
     let mut items = Document::new();
     for item in request.configuration {
         check_not_empty("name", &item.name)?;
@@ -127,7 +127,7 @@ pub(crate) async fn edit(app: Arc<App>, call: Arc<Call>, request: EditConfigurat
 
 /// `tasks.delete_configuration`
 pub(crate) async fn delete(app: Arc<App>, call: Arc<Call>, request: DeleteConfiguration) -> ApiResult {
-    check_some("configuration", &request.configuration)?;
+    not_empty("configuration", &request.configuration)?;
     let mut changes = Update::new();
     for name in &request.configuration {
         changes.push(Change::unset(format!("configuration.{}", escape_key(name)?)));

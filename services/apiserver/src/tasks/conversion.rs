@@ -2,7 +2,7 @@
 
 use bson::{Bson, DateTime, Document};
 
-use super::{artifacts, hyperparams, legacy, schema::TASK};
+use super::{artifacts, hyperparams, legacy, schema::TASK, strictly};
 use crate::{
     api::{ApiResult, ApiVersion},
     query,
@@ -66,14 +66,20 @@ pub(crate) fn outgoing(task: &mut Document, version: ApiVersion) {
     legacy::add_old_names(task, version);
 }
 
+/// Keys of `container` and `execution.model_labels`; the ids of labels become whole numbers.
 fn escape_keys(fields: &mut Document) -> ApiResult<()> {
     if let Some(Bson::Document(container)) = fields.get_mut("container") {
         *container = hyperparams::escape_keys(container)?;
     }
-    if let Ok(execution) = fields.get_document_mut("execution")
-        && let Some(Bson::Document(labels)) = execution.get_mut("model_labels")
-    {
-        *labels = hyperparams::escape_keys(labels)?;
+    if let Ok(execution) = fields.get_document_mut("execution") {
+        strictly::make_integer(execution, "test_split");
+        if let Some(Bson::Document(labels)) = execution.get_mut("model_labels") {
+            *labels = hyperparams::escape_keys(labels)?;
+            let names: Vec<String> = labels.keys().cloned().collect();
+            for name in names {
+                strictly::make_integer(labels, &name);
+            }
+        }
     }
     Ok(())
 }

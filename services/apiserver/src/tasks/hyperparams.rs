@@ -8,12 +8,12 @@ use serde::Deserialize;
 
 use super::{
     access::{self, Fields, id_of},
-    requests::{ByTasks, check_not_empty, check_some},
+    requests::{ByTasks, check_not_empty},
     touch,
 };
 use crate::{
     App,
-    api::{ApiError, ApiResult, Call, codes},
+    api::{ApiError, ApiResult, Call, check::not_empty, codes},
     query::{escape_key, unescape_key},
 };
 
@@ -77,7 +77,7 @@ pub(crate) struct DeleteHyperParams {
 
 /// `tasks.get_hyper_params`
 pub(crate) async fn get(app: Arc<App>, call: Arc<Call>, request: ByTasks) -> ApiResult {
-    check_some("tasks", &request.tasks)?;
+    not_empty("tasks", &request.tasks)?;
     let tasks = access::assert_exists(&app, &call, &request.tasks, Fields::Only(&["hyperparams"])).await?;
     let params: Vec<Bson> = tasks
         .iter()
@@ -88,7 +88,7 @@ pub(crate) async fn get(app: Arc<App>, call: Arc<Call>, request: ByTasks) -> Api
 
 /// `tasks.edit_hyper_params`
 pub(crate) async fn edit(app: Arc<App>, call: Arc<Call>, mut request: EditHyperParams) -> ApiResult {
-    check_some("hyperparams", &request.hyperparams)?;
+    not_empty("hyperparams", &request.hyperparams)?;
     for parameter in &mut request.hyperparams {
         check_not_empty("section", &parameter.section)?;
         check_not_empty("name", &parameter.name)?;
@@ -103,7 +103,7 @@ pub(crate) async fn edit(app: Arc<App>, call: Arc<Call>, mut request: EditHyperP
 
 /// `tasks.delete_hyper_params`
 pub(crate) async fn delete(app: Arc<App>, call: Arc<Call>, mut request: DeleteHyperParams) -> ApiResult {
-    check_some("hyperparams", &request.hyperparams)?;
+    not_empty("hyperparams", &request.hyperparams)?;
     for key in &mut request.hyperparams {
         check_not_empty("section", &key.section)?;
         normalise_section(&mut key.section);

@@ -8,12 +8,11 @@ use serde::Deserialize;
 
 use super::{
     access::{self, Fields},
-    requests::check_some,
     touch,
 };
 use crate::{
     App,
-    api::{ApiResult, Call},
+    api::{ApiResult, Call, check::not_empty},
 };
 
 /// Which list of a task a model is in.
@@ -93,7 +92,7 @@ pub(crate) async fn add_or_update(app: Arc<App>, call: Arc<Call>, request: AddOr
 
 /// `tasks.delete_models`
 pub(crate) async fn delete(app: Arc<App>, call: Arc<Call>, request: DeleteModels) -> ApiResult {
-    check_some("models", &request.models)?;
+    not_empty("models", &request.models)?;
     access::editable_task(&app, &call, &request.task, true, Fields::Only(&[])).await?;
     let mut update: Update = touch::last_change(app.now(), call.user());
     for model_type in [ModelType::Input, ModelType::Output] {

@@ -10,12 +10,12 @@ use serde::Deserialize;
 use super::{
     access::{self, Fields, id_of, invalid_task_ids},
     project_effects,
-    requests::{ByIds, check_some},
+    requests::ByIds,
     touch,
 };
 use crate::{
     App,
-    api::{ApiError, ApiResult, Call, codes},
+    api::{ApiError, ApiResult, Call, check::not_empty, codes},
     projects,
 };
 
@@ -43,7 +43,7 @@ pub(crate) struct UpdateTags {
 
 /// `tasks.move`
 pub(crate) async fn move_tasks(app: Arc<App>, call: Arc<Call>, request: Move) -> ApiResult {
-    check_some("ids", &request.ids)?;
+    not_empty("ids", &request.ids)?;
     let names_project = call.data.contains_key("project");
     let project_name = request.project_name.as_deref().filter(|name| !name.is_empty());
     if !names_project && project_name.is_none() {
@@ -71,7 +71,7 @@ pub(crate) async fn move_tasks(app: Arc<App>, call: Arc<Call>, request: Move) ->
 
 /// `tasks.update_tags`
 pub(crate) async fn update_tags(app: Arc<App>, call: Arc<Call>, request: UpdateTags) -> ApiResult {
-    check_some("ids", &request.ids)?;
+    not_empty("ids", &request.ids)?;
     if request.add_tags.is_empty() && request.remove_tags.is_empty() {
         return Err(ApiError::validation("Either add tags or remove tags should be provided"));
     }
@@ -120,7 +120,7 @@ async fn change_company(
     condition: Filter,
     mut update: Update,
 ) -> ApiResult {
-    check_some("ids", ids)?;
+    not_empty("ids", ids)?;
     let filter = Filter::ids(ids.iter().map(String::as_str)).and(condition);
     let found: Vec<Document> =
         app.documents.find(Collection::Task, Find::new(filter.clone()).include(["_id"])).await?;

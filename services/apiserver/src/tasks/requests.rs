@@ -24,16 +24,6 @@ pub(crate) struct ByIds {
     pub(crate) ids: Vec<String>,
 }
 
-/// 400/12 unless the list has an item.
-pub(crate) fn check_some<T>(field: &str, items: &[T]) -> ApiResult<()> {
-    if items.is_empty() {
-        let detail =
-            format!("error for field '{field}': value '[]' length is lower than allowed minimum '1'.");
-        return Err(ApiError::validation(detail));
-    }
-    Ok(())
-}
-
 /// 400/12 unless the text has a character.
 pub(crate) fn check_not_empty(field: &str, text: &str) -> ApiResult<()> {
     if text.is_empty() {

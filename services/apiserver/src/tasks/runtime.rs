@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bson::{Document, doc};
+use bson::doc;
 use clearml_documents::{Change, Collection, DocumentStoreExt, Filter, Update};
 use serde::Deserialize;
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     App,
-    api::{ApiResult, Call},
+    api::{ApiResult, Call, Object},
     query::escape_key,
 };
 
@@ -21,7 +21,7 @@ use crate::{
 pub(crate) struct EditRuntime {
     task: String,
     #[serde(default)]
-    add_or_update: Document,
+    add_or_update: Object,
     #[serde(default)]
     remove: Vec<String>,
 }
@@ -31,7 +31,7 @@ pub(crate) async fn edit(app: Arc<App>, call: Arc<Call>, request: EditRuntime) -
     access::editable_task(&app, &call, &request.task, true, Fields::Only(&[])).await?;
     let mut update = Update::new();
     // Keys are escaped here but never unescaped on reading: clients of this call know that.
-    for (key, value) in request.add_or_update {
+    for (key, value) in request.add_or_update.0 {
         update.push(Change::Set(format!("runtime.{}", escape_key(&key)?), value));
     }
     for key in &request.remove {

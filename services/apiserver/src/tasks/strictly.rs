@@ -254,6 +254,15 @@ pub(crate) fn as_integer(value: &Bson) -> Option<i64> {
     }
 }
 
+/// Makes a member that reads as a whole number one.
+pub(crate) fn make_integer(object: &mut Document, member: &str) {
+    if let Some(value) = object.get_mut(member)
+        && let Some(number) = as_integer(value)
+    {
+        *value = Bson::Int64(number);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use bson::doc;

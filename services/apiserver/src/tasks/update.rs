@@ -19,7 +19,11 @@ use super::{
 };
 use crate::{
     App,
-    api::{ApiError, ApiResult, Call, codes},
+    api::{
+        ApiError, ApiResult, Call,
+        json::{Json, Limits},
+        lines,
+    },
     query,
 };
 
@@ -97,17 +101,17 @@ pub(crate) async fn update_batch(app: Arc<App>, call: Arc<Call>, request: Docume
 /// The items of the batch: the lines of the body, or the single object that it is; none for an empty one.
 fn items(call: &Call, request: Document) -> ApiResult<Vec<Document>> {
     match &call.batch {
-        Some(body) => body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(parse).collect(),
+        Some(body) => lines(body, Limits::default()).map(|item| Ok(as_document(item?))).collect(),
         None if request.is_empty() => Ok(Vec::new()),
         None => Ok(vec![request]),
     }
 }
 
-fn parse(line: &[u8]) -> ApiResult<Document> {
-    serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line)
-        .map_err(|error| error.to_string())
-        .and_then(|object| bson::serialize_to_document(&object).map_err(|error| error.to_string()))
-        .map_err(|error| ApiError::new(codes::BAD_REQUEST).text(error))
+fn as_document(item: Json<'_>) -> Document {
+    match Bson::from(item) {
+        Bson::Document(document) => document,
+        _ => Document::new(),
+    }
 }
 
 /// One write of a batch. `output__error` is stored under that very name, as the official server does.
