@@ -8,13 +8,15 @@ use bson::Bson;
 use rusqlite::types::Value;
 
 use super::{
+    error::sqlite_error,
     layout::{Column, Layout, Side, quoted},
+    reader::{Reader, Statement},
     row::scalar_of,
-    session::Slot,
+    session::{Session, Slot},
     text::match_query,
 };
 use crate::{
-    Filter, Matcher, Order, Sort, SortKey, StoreError, StoreResult, path::Path, regex::Pattern,
+    Filter, Find, Matcher, Order, Sort, SortKey, StoreError, StoreResult, path::Path, regex::Pattern,
     value::Collation,
 };
 
@@ -47,12 +49,15 @@ impl Condition {
 
 /// Compiles the parts of one statement, gathering its parameters and slots.
 #[derive(Debug)]
-pub(super) struct Compiler {
+pub(super) struct Compiler<'a> {
     layout: &'static Layout,
     irregular: u64,
     numeric_collation: bool,
-    pub(super) params: Vec<Value>,
-    pub(super) slots: Vec<Slot>,
+    session: &'a Session,
+    /// The wanted order is that of an index, and this many documents end the walk along it.
+    page: Option<u64>,
+    params: Vec<Value>,
+    slots: Vec<Slot>,
 }
 
 /// What a path is to SQL.
@@ -71,9 +76,32 @@ enum Operand {
     Never,
 }
 
-impl Compiler {
-    pub(super) fn new(layout: &'static Layout, irregular: u64, numeric_collation: bool) -> Self {
-        Self { layout, irregular, numeric_collation, params: Vec::new(), slots: Vec::new() }
+impl<'a> Compiler<'a> {
+    pub(super) fn new(reader: Reader<'a>, numeric_collation: bool) -> Self {
+        Self {
+            layout: reader.layout,
+            irregular: reader.irregular,
+            numeric_collation,
+            session: reader.session,
+            page: None,
+            params: Vec::new(),
+            slots: Vec::new(),
+        }
+    }
+
+    /// Lets conditions compiled from now on know the order and the limit of the query.
+    pub(super) fn expect_page(&mut self, find: &Find) {
+        let walks_index = find.sort.first().is_some_and(
+            |sort| matches!(&sort.key, SortKey::Field(path) if self.layout.is_selective(path) && self.trusted_column(path).is_some()),
+        );
+        if walks_index && !self.numeric_collation {
+            self.page = find.limit.map(|limit| limit.saturating_add(find.skip));
+        }
+    }
+
+    /// The statement with all that was bound.
+    pub(super) fn statement(self, sql: String) -> Statement {
+        Statement { sql, params: self.params, slots: self.slots }
     }
 
     /// Adds a parameter; its name in SQL.
@@ -133,7 +161,7 @@ impl Compiler {
             }
         }
         if !unique {
-            parts.push("seq ASC".to_owned());
+            parts.push(format!("{}.seq ASC", self.layout.quoted_table()));
         }
         Ok(parts.join(", "))
     }
@@ -158,7 +186,8 @@ impl Compiler {
     fn ask_document(&mut self, filter: &Filter) -> StoreResult<Condition> {
         let matcher = Matcher::new(filter, self.numeric_collation)?;
         let slot = self.bind_slot(Slot::Matcher(matcher));
-        Ok(Condition { sql: format!("matches(doc, {slot})"), selective: false, reads_document: true })
+        let document = self.layout.document_expression();
+        Ok(Condition { sql: format!("matches({document}, {slot})"), selective: false, reads_document: true })
     }
 
     fn all(&mut self, filter: &Filter, all: &[Filter]) -> StoreResult<Condition> {
@@ -200,7 +229,7 @@ impl Compiler {
             Place::Id => Ok(self.column_equal("_id", operand(value, false))),
             Place::Column(column) => Ok(self.column_equal(column.name, operand(value, column.date))),
             Place::Side(side) => match scalar_of(value) {
-                Some(value) => Ok(self.side_contains(side, vec![value])),
+                Some(value) => self.side_contains(side, vec![value]),
                 None => self.ask_document(filter),
             },
             Place::Inside => self.ask_document(filter),
@@ -225,7 +254,7 @@ impl Compiler {
             Place::Id => Ok(self.column_in("_id", false, values)),
             Place::Column(column) => Ok(self.column_in(column.name, column.date, values)),
             Place::Side(side) => match values.iter().map(scalar_of).collect::<Option<Vec<_>>>() {
-                Some(values) => Ok(self.side_contains(side, values)),
+                Some(values) => self.side_contains(side, values),
                 None => self.ask_document(filter),
             },
             Place::Inside => self.ask_document(filter),
@@ -266,13 +295,43 @@ impl Compiler {
         format!("(SELECT value FROM json_each({array}))")
     }
 
-    fn side_contains(&mut self, side: &Side, values: Vec<Value>) -> Condition {
-        let table = &side.table;
-        let list = self.list(values);
-        Condition {
-            selective: true,
-            ..Condition::of_columns(format!("seq IN (SELECT seq FROM {table} WHERE value IN {list})"))
+    /// Either the side table finds the documents, or, when it would find so many that sorting them costs more
+    /// than walking along the wanted order until the page is full, each document is looked up in it.
+    fn side_contains(&mut self, side: &Side, values: Vec<Value>) -> StoreResult<Condition> {
+        let (side, table) = (&side.table, self.layout.quoted_table());
+        if self.is_frequent(side, &values)? {
+            let list = self.list(values);
+            return Ok(Condition::of_columns(format!(
+                "(SELECT 1 FROM {side} AS side WHERE side.value IN {list} AND side.seq = {table}.seq LIMIT 1) IS NOT NULL"
+            )));
         }
+        let list = self.list(values);
+        Ok(Condition {
+            selective: true,
+            ..Condition::of_columns(format!("{table}.seq IN (SELECT seq FROM {side} WHERE value IN {list})"))
+        })
+    }
+
+    /// With n of N documents having one of the values, a walk sees `page * N / n` of them and a sort n.
+    fn is_frequent(&self, side: &str, values: &[Value]) -> StoreResult<bool> {
+        let Some(page) = self.page else { return Ok(false) };
+        if values.is_empty() || values.len() > SHORT_LIST {
+            return Ok(false);
+        }
+        let connection = &self.session.connection;
+        let all: i64 = connection
+            .prepare_cached(&format!("SELECT ifnull(max(seq), 0) FROM {}", self.layout.quoted_table()))
+            .and_then(|mut select| select.query_row([], |row| row.get(0)))
+            .map_err(sqlite_error)?;
+        let most = all.unsigned_abs().saturating_mul(page).isqrt() + 500;
+        let places = vec!["?"; values.len()].join(", ");
+        let sql =
+            format!("SELECT count(*) FROM (SELECT 1 FROM {side} WHERE value IN ({places}) LIMIT {most})");
+        let found: i64 = connection
+            .prepare(&sql)
+            .and_then(|mut select| select.query_row(rusqlite::params_from_iter(values), |row| row.get(0)))
+            .map_err(sqlite_error)?;
+        Ok(found.unsigned_abs() >= most)
     }
 
     /// For side tables a look into the index for each row: the documents that do *not* contain a value are
@@ -397,7 +456,7 @@ impl Compiler {
             if let Place::Side(side) = self.place(&whole)
                 && let Some(value) = scalar_of(value)
             {
-                conditions.push(self.side_contains(side, vec![value]));
+                conditions.push(self.side_contains(side, vec![value])?);
             }
         }
         let selective = !conditions.is_empty();
@@ -414,7 +473,10 @@ impl Compiler {
         let text = self.layout.quoted_text_table();
         Ok(Condition {
             selective: true,
-            ..Condition::of_columns(format!("seq IN (SELECT rowid FROM {text} WHERE {text} MATCH {query})"))
+            ..Condition::of_columns(format!(
+                "{}.seq IN (SELECT rowid FROM {text} WHERE {text} MATCH {query})",
+                self.layout.quoted_table()
+            ))
         })
     }
 
@@ -430,7 +492,7 @@ impl Compiler {
                     descending: order == Order::Descending,
                     collation: Collation::new(self.numeric_collation),
                 });
-                format!("order_key(doc, {slot})")
+                format!("order_key({}, {slot})", self.layout.document_expression())
             }
         }
     }

@@ -54,7 +54,7 @@ impl Reader<'_> {
             self.layout.quoted_table(),
             condition.sql
         );
-        Ok(Some((Statement { sql, compiler }, outputs)))
+        Ok(Some((compiler.statement(sql), outputs)))
     }
 
     fn group_in_sql(&self, statement: Statement, outputs: &[Output]) -> StoreResult<Vec<Document>> {
@@ -137,7 +137,7 @@ impl Kind {
     }
 }
 
-fn key_expression(compiler: &mut Compiler, key: &GroupKey) -> StoreResult<Option<(String, Kind)>> {
+fn key_expression(compiler: &mut Compiler<'_>, key: &GroupKey) -> StoreResult<Option<(String, Kind)>> {
     Ok(match key {
         GroupKey::Field(path) => {
             compiler.trusted_column(path).map(|column| (quoted(column.name), Kind::of(column)))
@@ -149,7 +149,7 @@ fn key_expression(compiler: &mut Compiler, key: &GroupKey) -> StoreResult<Option
     })
 }
 
-fn value_expression(compiler: &mut Compiler, value: &Accumulator) -> StoreResult<Option<(String, Kind)>> {
+fn value_expression(compiler: &mut Compiler<'_>, value: &Accumulator) -> StoreResult<Option<(String, Kind)>> {
     Ok(match value {
         Accumulator::Count => Some(("count(*)".to_owned(), Kind::Plain)),
         Accumulator::CountIf(filter) => {

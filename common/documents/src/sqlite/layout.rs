@@ -1,8 +1,9 @@
 //! How each collection lies in tables: what is taken out of a document so that SQL can see it.
 //!
-//! A document is one row: its number in natural order, `_id`, one column for each path below, and the
-//! document itself as BSON. Paths that hold arrays have a side table with one row per element. Everything
-//! but `seq`, `_id` and `doc` is derived and rebuilt when this file changes.
+//! A document is a row in two tables: the small one holds its number in natural order, `_id` and one column
+//! for each path below, so that filters, orders and counts over many documents read few pages; the other one
+//! holds the document itself as BSON. Paths that hold arrays have a side table with one row per element.
+//! Everything but `seq`, `_id` and `doc` is derived and rebuilt when this file changes.
 
 use std::sync::LazyLock;
 
@@ -17,7 +18,8 @@ pub(super) struct Layout {
     pub(super) columns: Vec<Column>,
     pub(super) sides: Vec<Side>,
     pub(super) indexes: Vec<SqlIndex>,
-    pub(super) text: &'static [(&'static str, i32)],
+    /// Fields of the text index with their weights.
+    pub(super) text: Vec<(Path, i32)>,
 }
 
 /// A path whose value is kept in a column of its own.
@@ -75,7 +77,6 @@ const fn plan(collection: Collection) -> Plan {
                 &["name", "_id"],
                 &["project", "-last_update", "_id"],
                 &["status", "-last_update"],
-                &["type", "-last_update"],
                 &["parent"],
             ],
         },
@@ -139,12 +140,24 @@ impl Layout {
                 columns.push(Column::new(spec, name));
             }
         }
-        Self { collection, table, columns, sides, indexes, text: spec.text }
+        let text = spec.text.iter().map(|(path, weight)| (Path::new(path), *weight)).collect();
+        Self { collection, table, columns, sides, indexes, text }
     }
 
     /// Quoted name of the table.
     pub(super) fn quoted_table(&self) -> String {
         quoted(self.table)
+    }
+
+    /// Quoted name of the table of the documents themselves.
+    pub(super) fn quoted_document_table(&self) -> String {
+        quoted(&format!("{}:doc", self.table))
+    }
+
+    /// The document of the row at hand.
+    pub(super) fn document_expression(&self) -> String {
+        let (table, documents) = (self.quoted_table(), self.quoted_document_table());
+        format!("(SELECT doc FROM {documents} WHERE seq = {table}.seq)")
     }
 
     /// Quoted name of the full-text table.

@@ -6,11 +6,15 @@ use std::{
 };
 
 use bson::{Bson, Document, RawBsonRef, RawDocument, doc};
-use rusqlite::{OptionalExtension, params_from_iter, types::Value};
+use rusqlite::{params_from_iter, types::Value};
 
 use super::{
-    compile::Compiler, error::sqlite_error, irregular::Irregular, layout::Layout, row::bson_of,
-    session::Session,
+    compile::Compiler,
+    error::sqlite_error,
+    irregular::Irregular,
+    layout::Layout,
+    row::bson_of,
+    session::{Session, Slot},
 };
 use crate::{
     Collection, Filter, Find, StoreResult,
@@ -23,7 +27,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Statement {
     pub(super) sql: String,
-    pub(super) compiler: Compiler,
+    pub(super) params: Vec<Value>,
+    pub(super) slots: Vec<Slot>,
 }
 
 impl Statement {
@@ -33,9 +38,9 @@ impl Statement {
         session: &Session,
         mut each: impl FnMut(&rusqlite::Row<'_>) -> StoreResult<ControlFlow<()>>,
     ) -> StoreResult<()> {
-        session.set_slots(self.compiler.slots);
+        session.set_slots(self.slots);
         let mut statement = session.connection.prepare_cached(&self.sql).map_err(sqlite_error)?;
-        let mut rows = statement.query(params_from_iter(self.compiler.params)).map_err(sqlite_error)?;
+        let mut rows = statement.query(params_from_iter(self.params)).map_err(sqlite_error)?;
         while let Some(row) = rows.next().map_err(sqlite_error)? {
             if each(row)?.is_break() {
                 break;
@@ -54,12 +59,13 @@ pub(super) struct Reader<'a> {
 }
 
 /// The statement for the row numbers that a query wants, in order.
-pub(super) fn select_seqs(layout: &'static Layout, irregular: u64, find: &Find) -> StoreResult<Statement> {
-    let mut compiler = Compiler::new(layout, irregular, find.numeric_collation);
+pub(super) fn select_seqs(reader: Reader<'_>, find: &Find) -> StoreResult<Statement> {
+    let mut compiler = reader.compiler(find.numeric_collation);
+    compiler.expect_page(find);
     let condition = compiler.condition(&find.filter)?;
     let order = if find.sort.is_empty() {
         // Natural order: sort the few that an index finds, or walk the table until there are enough.
-        if condition.selective { "+seq".to_owned() } else { "seq".to_owned() }
+        format!("{}{}.seq", if condition.selective { "+" } else { "" }, reader.layout.quoted_table())
     } else {
         compiler.order(&find.filter, &find.sort)?
     };
@@ -68,10 +74,10 @@ pub(super) fn select_seqs(layout: &'static Layout, irregular: u64, find: &Find) 
     let skip = compiler.bind(bound(find.skip));
     let sql = format!(
         "SELECT seq FROM {} WHERE {} ORDER BY {order} LIMIT {limit} OFFSET {skip}",
-        layout.quoted_table(),
+        reader.layout.quoted_table(),
         condition.sql
     );
-    Ok(Statement { sql, compiler })
+    Ok(compiler.statement(sql))
 }
 
 impl<'a> Reader<'a> {
@@ -79,20 +85,23 @@ impl<'a> Reader<'a> {
         Self { session, layout: Layout::of(collection), irregular: irregular.of(collection) }
     }
 
-    pub(super) fn compiler(&self, numeric_collation: bool) -> Compiler {
-        Compiler::new(self.layout, self.irregular, numeric_collation)
+    pub(super) fn compiler(&self, numeric_collation: bool) -> Compiler<'a> {
+        Compiler::new(*self, numeric_collation)
     }
 
     /// Row numbers first, documents then: so that a sort moves numbers and not documents. Both see the same
     /// state of the store.
     pub(super) fn find(&self, find: &Find) -> StoreResult<Vec<Document>> {
-        let statement = select_seqs(self.layout, self.irregular, find)?;
+        let statement = select_seqs(*self, find)?;
         let projector = Projector::new(&find.projection);
         let transaction = self.session.connection.unchecked_transaction().map_err(sqlite_error)?;
         let seqs = self.seqs(statement)?;
         let mut documents = Vec::with_capacity(seqs.len());
-        let column = if projector.is_id_only() { "\"_id\"" } else { "doc" };
-        let sql = format!("SELECT {column} FROM {} WHERE seq = ?", self.layout.quoted_table());
+        let sql = if projector.is_id_only() {
+            format!("SELECT \"_id\" FROM {} WHERE seq = ?", self.layout.quoted_table())
+        } else {
+            format!("SELECT doc FROM {} WHERE seq = ?", self.layout.quoted_document_table())
+        };
         let mut fetch = self.session.connection.prepare_cached(&sql).map_err(sqlite_error)?;
         for seq in seqs {
             let mut rows = fetch.query([seq]).map_err(sqlite_error)?;
@@ -122,13 +131,12 @@ impl<'a> Reader<'a> {
         let mut compiler = self.compiler(numeric_collation);
         let condition = compiler.condition(filter)?;
         let sql = format!("SELECT count(*) FROM {} WHERE {}", self.layout.quoted_table(), condition.sql);
-        self.session.set_slots(compiler.slots);
-        let mut statement = self.session.connection.prepare_cached(&sql).map_err(sqlite_error)?;
-        let count: Option<i64> = statement
-            .query_row(params_from_iter(compiler.params), |row| row.get(0))
-            .optional()
-            .map_err(sqlite_error)?;
-        Ok(count.unwrap_or(0).unsigned_abs())
+        let mut count = 0_i64;
+        compiler.statement(sql).for_each(self.session, |row| {
+            count = row.get(0).map_err(sqlite_error)?;
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(count.unsigned_abs())
     }
 
     /// Calls `each` with every document that fulfils the filter, in no order.
@@ -139,8 +147,12 @@ impl<'a> Reader<'a> {
     ) -> StoreResult<()> {
         let mut compiler = self.compiler(false);
         let condition = compiler.condition(filter)?;
-        let sql = format!("SELECT doc FROM {} WHERE {}", self.layout.quoted_table(), condition.sql);
-        Statement { sql, compiler }.for_each(self.session, |row| {
+        let (table, documents) = (self.layout.quoted_table(), self.layout.quoted_document_table());
+        let sql = format!(
+            "SELECT document.doc FROM {table} CROSS JOIN {documents} AS document ON document.seq = {table}.seq WHERE {}",
+            condition.sql
+        );
+        compiler.statement(sql).for_each(self.session, |row| {
             each(document(row, 0)?)?;
             Ok(ControlFlow::Continue(()))
         })
@@ -155,7 +167,7 @@ impl<'a> Reader<'a> {
             let sql =
                 format!("SELECT DISTINCT {name} FROM {table} WHERE {name} IS NOT NULL AND {}", condition.sql);
             let mut values = Vec::new();
-            Statement { sql, compiler }.for_each(self.session, |row| {
+            compiler.statement(sql).for_each(self.session, |row| {
                 values.push(bson_of(row.get_ref(0).map_err(sqlite_error)?, column.date));
                 Ok(ControlFlow::Continue(()))
             })?;

@@ -1,19 +1,22 @@
 //! What the columns, side tables and text index hold of a document.
 
-use std::ops::ControlFlow;
+use std::{cmp::Ordering, ops::ControlFlow};
 
 use bson::{Bson, DateTime, RawBsonRef, RawDocument};
 use rusqlite::types::{Value, ValueRef};
 
 use super::layout::{Column, Layout, Side};
-use crate::{path::elements, value::Number};
+use crate::{
+    path::{Path, elements},
+    value::Number,
+};
 
 /// The derived values of one document.
 #[derive(Debug)]
 pub(super) struct Derived {
     /// As [`Layout::columns`].
     pub(super) columns: Vec<Value>,
-    /// As [`Layout::sides`], each without duplicates.
+    /// As [`Layout::sides`], each in order and without duplicates.
     pub(super) sides: Vec<Vec<Value>>,
     /// As [`Layout::text`].
     pub(super) texts: Vec<String>,
@@ -90,13 +93,7 @@ pub(super) fn bson_of(value: ValueRef<'_>, date: bool) -> Bson {
 
 fn side_values(side: &Side, document: &RawDocument) -> Vec<Value> {
     let mut values: Vec<Value> = Vec::new();
-    let mut add = |value: RawBsonRef<'_>| {
-        if let Some(value) = scalar(value)
-            && !values.iter().any(|known| same(known, &value))
-        {
-            values.push(value);
-        }
-    };
+    let mut add = |value: RawBsonRef<'_>| values.extend(scalar(value));
     let _ = side.path.visit(RawBsonRef::Document(document), &mut |value| {
         match value {
             Some(RawBsonRef::Array(array)) => elements(array).for_each(&mut add),
@@ -105,22 +102,42 @@ fn side_values(side: &Side, document: &RawDocument) -> Vec<Value> {
         }
         ControlFlow::Continue(())
     });
+    values.sort_unstable_by(order);
+    values.dedup_by(|left, right| order(left, right).is_eq());
     values
 }
 
-/// Equality as SQL has it: across integers and doubles.
-pub(super) fn same(left: &Value, right: &Value) -> bool {
-    match (left, right) {
-        (Value::Integer(integer), Value::Real(real)) | (Value::Real(real), Value::Integer(integer)) => {
-            Number::Float(*real).compare(Number::Integer(*integer)).is_eq()
-        }
-        (left, right) => left == right,
+/// The values that are not among the others, both in order.
+pub(super) fn without(values: &[Value], others: &[Value]) -> Vec<Value> {
+    let is_new = |value: &&Value| others.binary_search_by(|other| order(other, value)).is_err();
+    values.iter().filter(is_new).cloned().collect()
+}
+
+/// Order of texts and numbers as SQL has it.
+fn order(left: &Value, right: &Value) -> Ordering {
+    match (number(left), number(right)) {
+        (Some(left), Some(right)) => left.compare(right),
+        (Some(_), None) => Ordering::Less,
+        (None, Some(_)) => Ordering::Greater,
+        (None, None) => text(left).cmp(text(right)),
     }
 }
 
-fn text_at(path: &str, document: &RawDocument) -> String {
+fn number(value: &Value) -> Option<Number> {
+    match value {
+        Value::Integer(number) => Some(Number::Integer(*number)),
+        Value::Real(number) => Some(Number::Float(*number)),
+        _ => None,
+    }
+}
+
+fn text(value: &Value) -> &str {
+    if let Value::Text(text) = value { text } else { "" }
+}
+
+fn text_at(path: &Path, document: &RawDocument) -> String {
     let mut texts: Vec<&str> = Vec::new();
-    let _ = crate::path::Path::new(path).visit(RawBsonRef::Document(document), &mut |value| {
+    let _ = path.visit(RawBsonRef::Document(document), &mut |value| {
         match value {
             Some(RawBsonRef::String(text)) => texts.push(text),
             Some(RawBsonRef::Array(array)) => texts.extend(elements(array).filter_map(RawBsonRef::as_str)),

@@ -33,12 +33,15 @@ fn create_base_tables(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
         "CREATE TABLE irregular (collection TEXT, path TEXT, PRIMARY KEY (collection, path)) WITHOUT ROWID",
     )?;
     for collection in Collection::ALL {
-        // No column types: SQLite would convert values to them. The derived columns stand before the document, so that reading them does not touch its pages.
+        // No column types: SQLite would convert values to them.
         let layout = Layout::of(collection);
-        let columns: String = layout.columns.iter().map(|column| quoted(column.name) + ", ").collect();
+        let columns: String =
+            layout.columns.iter().map(|column| format!(", {}", quoted(column.name))).collect();
         transaction.execute_batch(&format!(
-            "CREATE TABLE {} (seq INTEGER PRIMARY KEY, \"_id\" NOT NULL UNIQUE, {columns}doc BLOB NOT NULL)",
-            layout.quoted_table()
+            "CREATE TABLE {} (seq INTEGER PRIMARY KEY, \"_id\" NOT NULL UNIQUE{columns});
+             CREATE TABLE {} (seq INTEGER PRIMARY KEY, doc BLOB NOT NULL)",
+            layout.quoted_table(),
+            layout.quoted_document_table()
         ))?;
     }
     Ok(())
@@ -94,7 +97,7 @@ fn reconcile_tables(transaction: &Transaction<'_>, layout: &Layout) -> rusqlite:
     }
     let unknown: Vec<_> = present
         .iter()
-        .filter(|name| !matches!(name.as_str(), "seq" | "_id" | "doc") && layout.column(name).is_none())
+        .filter(|name| !matches!(name.as_str(), "seq" | "_id") && layout.column(name).is_none())
         .collect();
     if !unknown.is_empty() {
         // Indexes may name the columns: they are made anew below.
@@ -105,6 +108,7 @@ fn reconcile_tables(transaction: &Transaction<'_>, layout: &Layout) -> rusqlite:
     }
 
     let mut wanted: HashSet<String> = layout.sides.iter().map(|side| side.table.clone()).collect();
+    wanted.insert(layout.quoted_document_table());
     if !layout.text.is_empty() {
         wanted.insert(layout.quoted_text_table());
     }
@@ -156,7 +160,10 @@ fn derive_all(transaction: &Transaction<'_>, layout: &Layout, irregular: &Irregu
     drop_indexes(transaction, layout, &HashSet::new()).map_err(sqlite_error)?;
     transaction.execute_batch(&clear).map_err(sqlite_error)?;
     let mut next = transaction
-        .prepare(&format!("SELECT seq, doc FROM {table} WHERE seq > ? ORDER BY seq LIMIT 1"))
+        .prepare(&format!(
+            "SELECT seq, doc FROM {} WHERE seq > ? ORDER BY seq LIMIT 1",
+            layout.quoted_document_table()
+        ))
         .map_err(sqlite_error)?;
     loop {
         let row = next.query_row([last], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)));

@@ -1,7 +1,7 @@
 //! The one writer: many callers' writes, one durable commit.
 
 use bson::{Bson, Document, RawDocument, RawDocumentBuf};
-use rusqlite::{OptionalExtension, params_from_iter, types::Value};
+use rusqlite::{OptionalExtension, params, params_from_iter, types::Value};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
@@ -11,7 +11,7 @@ use super::{
     irregular::Irregular,
     layout::{Layout, quoted},
     reader::{Reader, select_seqs},
-    row::{Derived, same},
+    row::{Derived, without},
     session::Session,
 };
 use crate::{
@@ -164,9 +164,10 @@ impl Writer {
     ) -> StoreResult<Option<Document>> {
         let table = Table { writer: self, layout: Layout::of(collection) };
         let Some(seq) = table.matches(filter, Some(1))?.pop() else { return Ok(None) };
-        let (before, after, _) = table.update_row(seq, update)?;
+        let raw = table.load(seq)?;
+        let (after, _) = table.update_row(seq, &raw, update)?;
         Ok(Some(match returned {
-            Returned::Before => before,
+            Returned::Before => Document::try_from(&*raw).map_err(damaged)?,
             Returned::After => after,
         }))
     }
@@ -196,7 +197,7 @@ impl Table<'_> {
         let session = &self.writer.session;
         let reader = Reader::new(session, self.layout.collection, &self.writer.irregular);
         let find = Find { limit, ..Find::new(filter.clone()) };
-        reader.seqs(select_seqs(self.layout, reader.irregular, &find)?)
+        reader.seqs(select_seqs(reader, &find)?)
     }
 
     fn insert(&self, document: &Document) -> StoreResult<()> {
@@ -205,20 +206,20 @@ impl Table<'_> {
         let derived = Derived::of(self.layout, &raw);
         let connection = &self.writer.session.connection;
         let columns: String =
-            self.layout.columns.iter().map(|column| format!("{}, ", quoted(column.name))).collect();
-        let places = "?, ".repeat(self.layout.columns.len());
-        let sql = format!(
-            "INSERT INTO {} (\"_id\", {columns}doc) VALUES (?, {places}?)",
-            self.layout.quoted_table()
-        );
-        let values = std::iter::once(Value::Text(id.to_owned()))
-            .chain(derived.columns)
-            .chain([Value::Blob(raw.into_bytes())]);
+            self.layout.columns.iter().map(|column| format!(", {}", quoted(column.name))).collect();
+        let places = ", ?".repeat(self.layout.columns.len());
+        let sql = format!("INSERT INTO {} (\"_id\"{columns}) VALUES (?{places})", self.layout.quoted_table());
+        let values = std::iter::once(Value::Text(id.to_owned())).chain(derived.columns);
         connection
             .prepare_cached(&sql)
             .and_then(|mut insert| insert.insert(params_from_iter(values)))
             .map_err(|error| write_error(self.layout, document, error))?;
         let seq = connection.last_insert_rowid();
+        let sql = format!("INSERT INTO {} (seq, doc) VALUES (?, ?)", self.layout.quoted_document_table());
+        connection
+            .prepare_cached(&sql)
+            .and_then(|mut insert| insert.execute(params![seq, raw.as_bytes()]))
+            .map_err(sqlite_error)?;
         self.writer.irregular.note(connection, self.layout, derived.irregular).map_err(sqlite_error)?;
         for (side, values) in self.layout.sides.iter().zip(&derived.sides) {
             insert_side(connection, side, seq, values).map_err(sqlite_error)?;
@@ -260,20 +261,18 @@ impl Table<'_> {
         }
         let mut outcome = WriteOutcome { matched: seqs.len() as u64, ..WriteOutcome::default() };
         for seq in seqs {
-            let (_, _, changed) = self.update_row(seq, update)?;
+            let (_, changed) = self.update_row(seq, &self.load(seq)?, update)?;
             outcome.modified += u64::from(changed);
         }
         Ok(outcome)
     }
 
-    /// The document before and after, and whether it changed.
-    fn update_row(&self, seq: i64, update: &[Change]) -> StoreResult<(Document, Document, bool)> {
-        let raw = self.load(seq)?;
-        let before = Document::try_from(&*raw).map_err(damaged)?;
-        let mut after = before.clone();
+    /// The document after the update, and whether it changed.
+    fn update_row(&self, seq: i64, before: &RawDocument, update: &[Change]) -> StoreResult<(Document, bool)> {
+        let mut after = Document::try_from(before).map_err(damaged)?;
         apply(&mut after, update, false)?;
-        let changed = self.store(seq, &raw, &after)?;
-        Ok((before, after, changed))
+        let changed = self.store(seq, before, &after)?;
+        Ok((after, changed))
     }
 
     fn delete(&self, filter: &Filter) -> StoreResult<WriteOutcome> {
@@ -287,17 +286,18 @@ impl Table<'_> {
                 delete_side(connection, side, seq, values).map_err(sqlite_error)?;
             }
             delete_text(connection, self.layout, seq).map_err(sqlite_error)?;
-            let sql = format!("DELETE FROM {} WHERE seq = ?", self.layout.quoted_table());
-            connection
-                .prepare_cached(&sql)
-                .and_then(|mut delete| delete.execute([seq]))
-                .map_err(sqlite_error)?;
+            for table in [self.layout.quoted_table(), self.layout.quoted_document_table()] {
+                connection
+                    .prepare_cached(&format!("DELETE FROM {table} WHERE seq = ?"))
+                    .and_then(|mut delete| delete.execute([seq]))
+                    .map_err(sqlite_error)?;
+            }
         }
         Ok(WriteOutcome { matched: deleted, deleted, ..WriteOutcome::default() })
     }
 
     fn load(&self, seq: i64) -> StoreResult<RawDocumentBuf> {
-        let sql = format!("SELECT doc FROM {} WHERE seq = ?", self.layout.quoted_table());
+        let sql = format!("SELECT doc FROM {} WHERE seq = ?", self.layout.quoted_document_table());
         let bytes = self
             .writer
             .session
@@ -319,21 +319,28 @@ impl Table<'_> {
         let (old, new) = (Derived::of(self.layout, before), Derived::of(self.layout, &raw));
         self.writer.irregular.note(connection, self.layout, new.irregular).map_err(sqlite_error)?;
 
-        let mut assignments = vec!["doc = ?".to_owned()];
-        let mut values = vec![Value::Blob(raw.into_bytes())];
+        let sql = format!("UPDATE {} SET doc = ? WHERE seq = ?", self.layout.quoted_document_table());
+        connection
+            .prepare_cached(&sql)
+            .and_then(|mut update| update.execute(params![raw.as_bytes(), seq]))
+            .map_err(sqlite_error)?;
+        let mut assignments = Vec::new();
+        let mut values = Vec::new();
         for ((column, old), new) in self.layout.columns.iter().zip(old.columns).zip(new.columns) {
             if old != new {
                 assignments.push(format!("{} = ?", quoted(column.name)));
                 values.push(new);
             }
         }
-        values.push(Value::Integer(seq));
-        let sql =
-            format!("UPDATE {} SET {} WHERE seq = ?", self.layout.quoted_table(), assignments.join(", "));
-        connection
-            .prepare_cached(&sql)
-            .and_then(|mut update| update.execute(params_from_iter(values)))
-            .map_err(|error| write_error(self.layout, after, error))?;
+        if !assignments.is_empty() {
+            values.push(Value::Integer(seq));
+            let assignments = assignments.join(", ");
+            let sql = format!("UPDATE {} SET {assignments} WHERE seq = ?", self.layout.quoted_table());
+            connection
+                .prepare_cached(&sql)
+                .and_then(|mut update| update.execute(params_from_iter(values)))
+                .map_err(|error| write_error(self.layout, after, error))?;
+        }
 
         for ((side, old), new) in self.layout.sides.iter().zip(&old.sides).zip(&new.sides) {
             delete_side(connection, side, seq, &without(old, new)).map_err(sqlite_error)?;
@@ -345,11 +352,6 @@ impl Table<'_> {
         }
         Ok(true)
     }
-}
-
-/// The values that are not among the others.
-fn without(values: &[Value], others: &[Value]) -> Vec<Value> {
-    values.iter().filter(|value| !others.iter().any(|other| same(value, other))).cloned().collect()
 }
 
 fn id_of(document: &Document) -> StoreResult<&str> {

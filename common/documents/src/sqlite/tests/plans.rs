@@ -7,7 +7,7 @@ use crate::{
     sqlite::{
         SqliteStore,
         layout::Layout,
-        reader::select_seqs,
+        reader::{Reader, select_seqs},
         session::{Access, Session},
     },
 };
@@ -17,10 +17,10 @@ fn plan(collection: Collection, find: &Find) -> Vec<String> {
     let directory = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(directory.path()).unwrap();
     let session = Session::open(&store.shared.file, Access::Read).unwrap();
-    let statement = select_seqs(Layout::of(collection), 0, find).unwrap();
-    session.set_slots(statement.compiler.slots);
+    let statement = select_seqs(Reader::new(&session, collection, &store.shared.irregular), find).unwrap();
+    session.set_slots(statement.slots);
     let mut explain = session.connection.prepare(&format!("EXPLAIN QUERY PLAN {}", statement.sql)).unwrap();
-    let params = rusqlite::params_from_iter(statement.compiler.params);
+    let params = rusqlite::params_from_iter(statement.params);
     let steps = explain.query_map(params, |row| row.get::<_, String>(3)).unwrap();
     steps.collect::<rusqlite::Result<_>>().unwrap()
 }
