@@ -6,8 +6,8 @@
 use std::{path::PathBuf, time::Instant};
 
 use clearml_events::{
-    EmbeddedEvents, Event, EventStore, EventType, KeyField, KeyQuery, MetricFilter, NameLimits, Number, Order,
-    Pace, ScalarSampling, Selection, Source,
+    EmbeddedEvents, Event, EventStore, EventType, KeyField, KeyQuery, MetricFilter, NameLimits, Number,
+    Order, Pace, ScalarSampling, Selection, Source,
 };
 
 const BATCH: i64 = 1000;
@@ -30,7 +30,9 @@ fn logs(task: &str, first: i64, count: i64) -> Vec<Event> {
     let event = |index: i64| {
         let mut event = Event::new(EventType::Log, task, 1_700_000_000_000 + (first + index) / 3, 0);
         event.worker = Some("machine:0".to_owned());
-        event.fields.insert("msg", format!("step {} of many, loss is going down as it should", first + index));
+        event
+            .fields
+            .insert("msg", format!("step {} of many, loss is going down as it should", first + index));
         event.fields.insert("level", "info");
         event
     };
@@ -89,12 +91,8 @@ async fn main() {
         }
         let source = Source::new("company", task);
         for field in [KeyField::Iter, KeyField::Timestamp] {
-            let query = ScalarSampling {
-                source: source.clone(),
-                metrics: MetricFilter::all(),
-                field,
-                samples: 2000,
-            };
+            let query =
+                ScalarSampling { source: source.clone(), metrics: MetricFilter::all(), field, samples: 2000 };
             let name = format!("histogram of 1M points, {series} series, {field:?}");
             let sampled = time(&name, || store.sample_scalars(query.clone())).await.expect("sample");
             assert_eq!(sampled.len() as i64, series);

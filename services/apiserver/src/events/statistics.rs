@@ -375,4 +375,37 @@ mod tests {
         )));
         assert!(!changes.iter().any(|change| matches!(change, Change::AddToSet(..))));
     }
+
+    /// Applied to a stored task, the worked example gives what the specification says.
+    #[tokio::test]
+    async fn stored_statistics_add_up_over_batches() {
+        use clearml_documents::{Collection, DocumentStore, DocumentStoreExt, Filter, Find, SqliteStore};
+
+        let directory = tempfile::tempdir().unwrap();
+        let documents = SqliteStore::open(directory.path()).unwrap();
+        documents.insert(Collection::Task, doc! {"_id": "t"}).await.unwrap();
+        for events in [
+            vec![scalar("train", 0, 0.5), scalar("train", 1, 0.3), scalar("train", 2, 0.9)],
+            vec![scalar("train", 3, 0.2), scalar("train", 1, 0.7)],
+        ] {
+            let found = documents.find(Collection::Task, Find::new(Filter::id("t"))).await.unwrap();
+            let update = update(&events, &found[0], 2000);
+            documents.update_one(Collection::Task, Filter::id("t"), update).await.unwrap();
+        }
+        let find = Find::new(Filter::id("t"));
+        let task = documents.find_one(Collection::Task, find).await.unwrap().unwrap();
+        assert_eq!(task.get_i64("last_iteration").unwrap(), 3);
+        assert_eq!(task.get_array("unique_metrics").unwrap().len(), 1);
+        let entry = PATH.split('.').fold(&task, |within, key| within.get_document(key).unwrap());
+        assert_eq!(
+            entry,
+            &doc! {
+                "metric": "loss", "variant": "train", "value": 0.2,
+                "min_value": 0.2, "min_value_iteration": 3_i64,
+                "max_value": 0.9, "max_value_iteration": 2_i64,
+                "first_value": 0.5, "first_value_iteration": 0_i64,
+                "mean_value": 0.52, "count": 5_i64,
+            }
+        );
+    }
 }

@@ -108,7 +108,8 @@ impl Api {
 
     async fn insert(&self, collection: Collection, company: &str, more: Document) -> Value {
         let id = self.server.app.new_id();
-        let mut document = doc! {"_id": &id, "company": company, "name": "stored directly", "user": "someone"};
+        let mut document =
+            doc! {"_id": &id, "company": company, "name": "stored directly", "user": "someone"};
         document.extend(more);
         self.server.app.documents.insert(collection, document).await.unwrap();
         json!(id)

@@ -56,7 +56,8 @@ async fn everything_can_be_overridden() {
     assert_eq!(clone["new_project"]["name"], " new / sub ");
     let task = api.task(&clone["id"]).await;
     assert_eq!(task["project"], clone["new_project"]["id"]);
-    let named = api.data("tasks.get_by_id_ex", json!({"id": [clone["id"]], "only_fields": ["project.name"]})).await;
+    let named =
+        api.data("tasks.get_by_id_ex", json!({"id": [clone["id"]], "only_fields": ["project.name"]})).await;
     assert_eq!(named["tasks"][0]["project"]["name"], "new/sub");
     assert_eq!(task["name"], "other");
     assert_eq!(task["comment"], "c");

@@ -61,8 +61,7 @@ async fn shapes_of_fields_are_checked() {
         );
     }
     assert_eq!(
-        api.error("tasks.create", json!({"name": "task", "type": "training", "tags": ["__$all", "x"]}))
-            .await,
+        api.error("tasks.create", json!({"name": "task", "type": "training", "tags": ["__$all", "x"]})).await,
         "400/16 Invalid value for fields (unsupported tag prefix): values=(__$all)"
     );
 }
@@ -106,7 +105,9 @@ async fn references_must_exist_and_be_usable() {
     let public = api.public_project().await;
     assert_eq!(
         api.error("tasks.create", request(json!({"project": public}))).await,
-        format!("403/21 Forbidden (modification not allowed) (cannot modify public project(s), ids=('{public}',))")
+        format!(
+            "403/21 Forbidden (modification not allowed) (cannot modify public project(s), ids=('{public}',))"
+        )
     );
     let validated = api.data("tasks.validate", request(json!({"parent": "__DELETED__abc"}))).await;
     assert_eq!(validated, json!({}));
@@ -140,10 +141,7 @@ async fn maps_are_escaped_in_store_and_unescaped_in_answers() {
     let stored = api.stored_task(&task).await;
     let section = stored.get_document("hyperparams").unwrap().get_document("my%2Esection").unwrap();
     let keys: Vec<&str> = section.keys().map(String::as_str).collect();
-    assert_eq!(
-        keys,
-        ["a%2Eb", "a%_%_b", "a%_%__b", "%_a", "%_%_a", "%%2E", "%2E%%", "%24x", "plain"]
-    );
+    assert_eq!(keys, ["a%2Eb", "a%_%_b", "a%_%__b", "%_a", "%_%_a", "%%2E", "%2E%%", "%24x", "plain"]);
     let answered = api.task(&task).await;
     let answered_names: Vec<&String> =
         answered["hyperparams"]["my.section"].as_object().unwrap().keys().collect();
@@ -182,11 +180,12 @@ async fn old_names_work_for_old_clients() {
     for version in ["2.1", "2.9", "2.13", "2.31"] {
         let answer = api.data_at(version, "tasks.get_by_id", json!({"task": id})).await;
         let task = &answer["task"];
-        let part: Value = ["tags", "system_tags", "execution", "hyperparams", "configuration", "container", "output"]
-            .iter()
-            .map(|field| ((*field).to_owned(), task[*field].clone()))
-            .collect::<serde_json::Map<_, _>>()
-            .into();
+        let part: Value =
+            ["tags", "system_tags", "execution", "hyperparams", "configuration", "container", "output"]
+                .iter()
+                .map(|field| ((*field).to_owned(), task[*field].clone()))
+                .collect::<serde_json::Map<_, _>>()
+                .into();
         answers.insert(version.to_owned(), part);
     }
     insta::assert_json_snapshot!(Value::from(answers));
@@ -207,4 +206,53 @@ async fn the_input_model_of_old_clients_is_a_list_of_one() {
 
     let ignored = api.data_at("2.13", "tasks.create", request).await["id"].clone();
     assert_eq!(api.task(&ignored).await["models"]["input"], json!([]));
+}
+
+#[tokio::test]
+async fn odd_values_are_stored_or_refused_but_never_break_the_server() {
+    let api = Api::start().await;
+    let odd_keys = ["0", "\u{0}", "a\u{0}b", "$$", "%", "%%_", "__", "é😀", "a b/c"];
+    for key in odd_keys {
+        for (field, item) in [
+            ("hyperparams", json!({key: {key: {"section": key, "name": key, "value": key}}})),
+            ("configuration", json!({key: {"name": key, "value": key}})),
+            ("container", json!({key: key})),
+            ("runtime", json!({key: {key: [key]}})),
+        ] {
+            let request = json!({"name": "odd task", "type": "training", field: item});
+            let response = api.user.call("tasks.create", request).await;
+            let (code, _) = response.code();
+            assert!([200, 400].contains(&code), "{field} {key:?}: {code} {}", response.message());
+            if code == 200 {
+                assert_eq!(api.task(&response.data()["id"]).await[field], item, "{key:?}");
+            }
+        }
+    }
+    for value in
+        [json!(1), json!([]), json!({}), json!("x"), json!([[1]]), json!({"a": {"b": 1}}), json!(true)]
+    {
+        for field in [
+            "name",
+            "tags",
+            "system_tags",
+            "comment",
+            "parent",
+            "project",
+            "models",
+            "container",
+            "output_dest",
+            "execution",
+            "hyperparams",
+            "configuration",
+            "script",
+            "runtime",
+        ] {
+            for endpoint in ["tasks.create", "tasks.validate"] {
+                let request = json!({"name": "odd task", "type": "training", field: value});
+                let response = api.user.call(endpoint, request).await;
+                let (code, _) = response.code();
+                assert!([200, 400].contains(&code), "{field}={value}: {code} {}", response.message());
+            }
+        }
+    }
 }

@@ -164,10 +164,7 @@ async fn update_writes_a_few_fields_in_any_status() {
     assert_eq!(updated["updated"], 1);
     let mut names: Vec<&String> = updated["fields"].as_object().unwrap().keys().collect();
     names.sort();
-    assert_eq!(
-        names,
-        ["last_change", "last_changed_by", "name", "output.error", "status_message", "tags"]
-    );
+    assert_eq!(names, ["last_change", "last_changed_by", "name", "output.error", "status_message", "tags"]);
     assert_eq!(updated["fields"]["name"], " renamed ");
     assert_eq!(updated["fields"]["tags"], json!(["a", "b"]));
     let answered = api.task(&task).await;
@@ -196,7 +193,10 @@ async fn update_writes_a_few_fields_in_any_status() {
         assert_eq!(api.error("tasks.update", request).await, expected);
     }
     let public = api.public_task().await;
-    assert_eq!(api.error("tasks.update", json!({"task": public, "name": "other"})).await, api.forbidden(&[&public]));
+    assert_eq!(
+        api.error("tasks.update", json!({"task": public, "name": "other"})).await,
+        api.forbidden(&[&public])
+    );
 }
 
 #[tokio::test]

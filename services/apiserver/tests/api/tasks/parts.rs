@@ -56,10 +56,15 @@ async fn hyperparameters_are_deleted_one_by_one_or_by_section() {
     let task = api.create(json!({"hyperparams": {"s": section, "t": section}})).await;
     let delete = |items: Value| json!({"task": task, "hyperparams": items});
     assert_eq!(
-        api.error("tasks.delete_hyper_params", delete(json!([{"section": "s"}, {"section": "s", "name": "a"}]))).await,
+        api.error(
+            "tasks.delete_hyper_params",
+            delete(json!([{"section": "s"}, {"section": "s", "name": "a"}]))
+        )
+        .await,
         "400/15 Conflicting fields (Cannot delete section field if the whole section was scheduled for deletion)"
     );
-    let items = json!([{"section": "s", "name": "size"}, {"section": "t"}, {"section": "s", "name": "missing"}]);
+    let items =
+        json!([{"section": "s", "name": "size"}, {"section": "t"}, {"section": "s", "name": "missing"}]);
     assert_eq!(api.data("tasks.delete_hyper_params", delete(items)).await, json!({"deleted": 1}));
     let left = api.task(&task).await["hyperparams"].clone();
     assert_eq!(left, json!({"s": {"a": parameter("s", "a", "1")}}));
@@ -170,7 +175,8 @@ async fn configurations() {
         json!({"configurations": [{"task": task, "names": ["a", "z.conf"]}]})
     );
     assert_eq!(
-        api.data("tasks.delete_configuration", json!({"task": task, "configuration": ["a", "missing"]})).await,
+        api.data("tasks.delete_configuration", json!({"task": task, "configuration": ["a", "missing"]}))
+            .await,
         json!({"deleted": 1})
     );
     let request = json!({"task": task, "replace_configuration": true,
@@ -178,7 +184,11 @@ async fn configurations() {
     api.data("tasks.edit_configuration", request).await;
     assert_eq!(api.task(&task).await["configuration"], json!({"only": {"name": "only", "value": "1"}}));
     assert_eq!(
-        api.error("tasks.edit_configuration", json!({"task": task, "configuration": [{"name": " ", "value": "1"}]})).await,
+        api.error(
+            "tasks.edit_configuration",
+            json!({"task": task, "configuration": [{"name": " ", "value": "1"}]})
+        )
+        .await,
         "400/12 Validation error (Empty key is not allowed)"
     );
 }
@@ -192,7 +202,8 @@ async fn artifacts() {
         "hash": "h", "timestamp": 5, "unknown": 1,
         "type_data": {"preview": "p", "content_type": "c", "data_hash": "d"},
         "display_data": [["b", 2], ["a", 1.5]]});
-    let request = json!({"task": task, "artifacts": [artifact, {"key": "data", "type": "t", "mode": "input"}]});
+    let request =
+        json!({"task": task, "artifacts": [artifact, {"key": "data", "type": "t", "mode": "input"}]});
     assert_eq!(api.data("tasks.add_or_update_artifacts", request).await, json!({"updated": 1}));
     let mut answered = api.task(&task).await["execution"]["artifacts"].clone();
     answered.as_array_mut().unwrap().sort_by_key(|one| one["mode"].as_str().unwrap().to_owned());
@@ -210,7 +221,11 @@ async fn artifacts() {
     let map = stored.get_document("execution").unwrap().get_document("artifacts").unwrap();
     assert!(map.contains_key("8d777f385d3dfec8815d20f7496026dc_output"), "{map}");
 
-    api.data("tasks.add_or_update_artifacts", json!({"task": task, "artifacts": [{"key": "data", "type": "new"}]})).await;
+    api.data(
+        "tasks.add_or_update_artifacts",
+        json!({"task": task, "artifacts": [{"key": "data", "type": "new"}]}),
+    )
+    .await;
     let keys = [json!({"key": "data", "mode": "input"}), json!({"key": "missing"})];
     assert_eq!(
         api.data("tasks.delete_artifacts", json!({"task": task, "artifacts": keys})).await,
@@ -222,7 +237,11 @@ async fn artifacts() {
     );
     api.set_status(&task, "completed").await;
     assert_eq!(
-        api.error("tasks.add_or_update_artifacts", json!({"task": task, "force": true, "artifacts": [{"key": "k", "type": "t"}]})).await,
+        api.error(
+            "tasks.add_or_update_artifacts",
+            json!({"task": task, "force": true, "artifacts": [{"key": "k", "type": "t"}]})
+        )
+        .await,
         "400/110 Invalid task status: expected=created, status=completed"
     );
     let old = api.error_at("2.9", "tasks.delete_artifacts", json!({"task": task, "artifacts": keys})).await;
@@ -235,7 +254,8 @@ async fn models_are_replaced_by_name() {
     let task = api.create(json!({})).await;
     api.set_running(&task, 5).await;
     for (name, model, iteration) in [("a", "m1", 7), ("b", "m2", 3), ("a", "m3", 1)] {
-        let request = json!({"task": task, "name": name, "model": model, "type": "output", "iteration": iteration});
+        let request =
+            json!({"task": task, "name": name, "model": model, "type": "output", "iteration": iteration});
         assert_eq!(api.data("tasks.add_or_update_model", request).await, json!({"updated": 1}));
     }
     let answered = api.task(&task).await;
@@ -251,9 +271,12 @@ async fn models_are_replaced_by_name() {
     let old = api.data_at("2.12", "tasks.get_by_id", json!({"task": task})).await;
     assert_eq!(old["task"]["output"]["model"], "m2");
 
-    let request = json!({"task": task, "models": [{"name": "a", "type": "output"}, {"name": "b", "type": "input"}]});
+    let request =
+        json!({"task": task, "models": [{"name": "a", "type": "output"}, {"name": "b", "type": "input"}]});
     assert_eq!(api.data("tasks.delete_models", request).await, json!({"updated": 1}));
     assert_eq!(api.task(&task).await["models"]["output"].as_array().unwrap().len(), 1);
-    let error = api.error("tasks.add_or_update_model", json!({"task": task, "name": "a", "model": "m", "type": "x"})).await;
+    let error = api
+        .error("tasks.add_or_update_model", json!({"task": task, "name": "a", "model": "m", "type": "x"}))
+        .await;
     assert!(error.starts_with("400/12 Validation error (error for field 'type'"), "{error}");
 }

@@ -127,7 +127,10 @@ async fn subprojects_are_included_on_request() {
         types.sort();
         types
     };
-    assert_eq!(types(api.data("tasks.get_types", json!({"projects": [parent]})).await), ["inference", "testing"]);
+    assert_eq!(
+        types(api.data("tasks.get_types", json!({"projects": [parent]})).await),
+        ["inference", "testing"]
+    );
     assert_eq!(types(api.data("tasks.get_types", json!({"projects": [child]})).await), ["inference"]);
     assert_eq!(types(api.data("tasks.get_types", json!({})).await), ["inference", "testing"]);
 }
