@@ -1,0 +1,122 @@
+//! Events and files outside the documents that go when tasks or models are reset or deleted (spec 02 §7.4,
+//! §12; 05 §12). Events are removed here; files are written down for the job that deletes them.
+
+mod schedule;
+mod settings;
+
+use std::collections::HashSet;
+
+use clearml_events::{Pace, Selection, Source, UrlKind};
+
+use schedule::schedule;
+pub use settings::ExternalFileSettings;
+
+use crate::{
+    App,
+    api::{ApiResult, Call},
+};
+
+/// Ids per query to the event store.
+const IDS_PER_QUERY: usize = 100;
+/// Events per page of urls.
+const URLS_PER_PAGE: usize = 1000;
+/// From so many tasks on, a removal that may linger does.
+const LINGERING_IDS: usize = 100;
+
+/// Whether the caller waits until the events are gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pacing {
+    Wait,
+    /// Large removals go on after the answer, at a measured pace.
+    MayLinger,
+}
+
+/// What is to be removed.
+#[derive(Debug)]
+pub(crate) struct Removal {
+    with_files: bool,
+    /// Tasks and models whose events go.
+    ids: Vec<String>,
+    /// Owner (task or model) and its urls.
+    urls: Vec<(String, Vec<String>)>,
+}
+
+impl Removal {
+    /// An empty removal. `with_files`: the request's `delete_external_artifacts`.
+    pub(crate) fn new(with_files: bool) -> Self {
+        Self { with_files, ids: Vec::new(), urls: Vec::new() }
+    }
+
+    /// Adds a task or model, the models deleted with it, and the urls of its files.
+    pub(crate) fn add(
+        &mut self,
+        owner: &str,
+        deleted_models: &[String],
+        urls: impl IntoIterator<Item = String>,
+    ) {
+        self.ids.push(owner.to_owned());
+        self.ids.extend_from_slice(deleted_models);
+        self.urls.push((owner.to_owned(), urls.into_iter().collect()));
+    }
+}
+
+/// Removes the events, and schedules the deletion of the files before their addresses are lost with them.
+pub(crate) async fn remove(app: &App, call: &Call, removal: Removal, pacing: Pacing) -> ApiResult<()> {
+    let Some((first_owner, _)) = removal.urls.first() else { return Ok(()) };
+    let company = call.company();
+    if removal.with_files && app.settings.external_files.enabled {
+        for (owner, urls) in &removal.urls {
+            schedule(app, company, call.user(), owner, urls).await?;
+        }
+        for ids in removal.ids.chunks(IDS_PER_QUERY) {
+            schedule_event_urls(app, call, first_owner, ids).await?;
+        }
+    }
+    if pacing == Pacing::MayLinger && lingers(app, company, &removal.ids).await? {
+        let pace = Pace::EventsPerSecond(app.settings.external_files.max_async_deleted_events_per_sec);
+        let (events, company) = (std::sync::Arc::clone(&app.events), company.to_owned());
+        tokio::spawn(async move {
+            for ids in removal.ids.chunks(IDS_PER_QUERY) {
+                if let Err(error) = events.delete(&company, ids, pace).await {
+                    tracing::error!(company, %error, "failed to delete events of removed tasks");
+                }
+            }
+        });
+        return Ok(());
+    }
+    for ids in removal.ids.chunks(IDS_PER_QUERY) {
+        app.events.delete(company, ids, Pace::Fast).await?;
+    }
+    Ok(())
+}
+
+async fn lingers(app: &App, company: &str, ids: &[String]) -> ApiResult<bool> {
+    let settings = &app.settings.external_files;
+    if !settings.async_events_delete {
+        return Ok(false);
+    }
+    if ids.len() >= LINGERING_IDS {
+        return Ok(true);
+    }
+    let sources = ids.iter().map(|id| Source::new(company, id.as_str())).collect();
+    let threshold = settings.async_events_delete_threshold;
+    let count = app.events.count(&Selection::of(sources, None), Some(threshold + 1)).await?;
+    Ok(count > threshold)
+}
+
+async fn schedule_event_urls(app: &App, call: &Call, owner: &str, ids: &[String]) -> ApiResult<()> {
+    for kind in [UrlKind::Images, UrlKind::Plots] {
+        let mut after = None;
+        loop {
+            let page = app.events.urls(call.company(), ids, kind, after.as_deref(), URLS_PER_PAGE).await?;
+            let distinct: HashSet<String> = page.urls.into_iter().collect();
+            let urls: Vec<String> = distinct.into_iter().collect();
+            schedule(app, call.company(), call.user(), owner, &urls).await?;
+            match page.next {
+                Some(next) => after = Some(next),
+                None => break,
+            }
+        }
+    }
+    Ok(())
+}
