@@ -22,7 +22,7 @@ pub(crate) enum Fields<'a> {
 }
 
 impl Fields<'_> {
-    fn projection(self) -> Projection {
+    pub(super) fn projection(self) -> Projection {
         match self {
             Self::All => Projection::All,
             Self::Only(paths) => Projection::Include(
