@@ -27,7 +27,7 @@ pub(crate) static QUEUE: Entity = Entity {
     legacy_tags: LegacyTags::names(&["default"]),
 };
 
-static FIELDS: [Field; 9] = [
+static FIELDS: [Field; 10] = [
     Field::new("name", Kind::Text),
     Field::new("display_name", Kind::Text),
     Field::new("company", Kind::Reference(&COMPANY)),
@@ -36,6 +36,7 @@ static FIELDS: [Field; 9] = [
     Field::with("system_tags", Kind::Texts, Default::EmptyList),
     Field::with("entries", Kind::EmbeddedList(&ENTRY), Default::EmptyList),
     Field::new("last_update", Kind::Date),
+    Field::new("resources", Kind::Any),
     Field::with("metadata", Kind::Map { depth: 1, fields: &METADATA_ITEM }, Default::EmptyObject),
 ];
 
