@@ -9,8 +9,10 @@ mod settings;
 mod auth;
 mod debug;
 mod events;
+mod external_files;
 mod jobs;
 mod login;
+mod metadata;
 mod models;
 mod projects;
 mod python;
@@ -24,7 +26,10 @@ use std::sync::{Arc, LazyLock};
 
 pub use app::{App, Stores};
 pub use events::EventSettings;
+pub use external_files::ExternalFileSettings;
+pub use queues::QueueSettings;
 pub use settings::{ServerSettings, Settings};
+pub use workers::WorkerSettings;
 
 /// All endpoints of this server.
 pub fn registry() -> Arc<api::Registry> {

@@ -3,7 +3,7 @@
 use bson::Document;
 
 use crate::{
-    EventSettings,
+    EventSettings, ExternalFileSettings, QueueSettings, WorkerSettings,
     api::{ApiSettings, AuthSettings},
 };
 
@@ -14,6 +14,9 @@ pub struct Settings {
     pub auth: AuthSettings,
     pub server: ServerSettings,
     pub events: EventSettings,
+    pub external_files: ExternalFileSettings,
+    pub queues: QueueSettings,
+    pub workers: WorkerSettings,
 }
 
 impl Settings {
@@ -24,6 +27,9 @@ impl Settings {
             auth: AuthSettings::new(token_secret),
             server: ServerSettings::default(),
             events: EventSettings::default(),
+            external_files: ExternalFileSettings::default(),
+            queues: QueueSettings::default(),
+            workers: WorkerSettings::default(),
         }
     }
 }

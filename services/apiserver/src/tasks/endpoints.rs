@@ -1,8 +1,8 @@
 //! The endpoints of `tasks`: name, first version, access, handler.
 
 use super::{
-    activity, artifacts, clone, configuration, create, edit, hyperparams, models, organize, read, runtime,
-    update,
+    activity, archive, artifacts, clone, configuration, create, delete, dequeue, edit, enqueue, hyperparams,
+    models, organize, publish, read, reset, runtime, stop, transitions, update,
 };
 use crate::api::{Endpoint, endpoint};
 
@@ -38,5 +38,25 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         endpoint("tasks.delete_artifacts", 2, 10, artifacts::delete),
         endpoint("tasks.add_or_update_model", 2, 13, models::add_or_update),
         endpoint("tasks.delete_models", 2, 13, models::delete),
+        endpoint("tasks.started", 1, 0, transitions::started),
+        endpoint("tasks.stopped", 1, 0, transitions::stopped),
+        endpoint("tasks.failed", 1, 0, transitions::failed),
+        endpoint("tasks.close", 1, 0, transitions::close),
+        endpoint("tasks.completed", 2, 2, transitions::completed),
+        endpoint("tasks.stop", 1, 0, stop::stop),
+        endpoint("tasks.stop_many", 1, 0, stop::stop_many),
+        endpoint("tasks.publish", 1, 0, publish::publish),
+        endpoint("tasks.publish_many", 1, 0, publish::publish_many),
+        endpoint("tasks.enqueue", 1, 0, enqueue::enqueue),
+        endpoint("tasks.enqueue_many", 1, 0, enqueue::enqueue_many),
+        endpoint("tasks.dequeue", 1, 0, dequeue::dequeue),
+        endpoint("tasks.dequeue_many", 1, 0, dequeue::dequeue_many),
+        endpoint("tasks.reset", 1, 0, reset::reset),
+        endpoint("tasks.reset_many", 1, 0, reset::reset_many),
+        endpoint("tasks.delete", 1, 0, delete::delete),
+        endpoint("tasks.delete_many", 1, 0, delete::delete_many),
+        endpoint("tasks.archive", 1, 0, archive::archive),
+        endpoint("tasks.archive_many", 1, 0, archive::archive_many),
+        endpoint("tasks.unarchive_many", 1, 0, archive::unarchive_many),
     ]
 }
