@@ -17,19 +17,22 @@ use super::{
     rows::{Row, SCALAR_COLUMNS, number},
 };
 use crate::{
-    Event, EventResult, EventType, KeyField, LatestScalar, LatestScalars, MetricFilter, NameLimits,
-    SINGLE_VALUE_ITERATION, SampledSeries, ScalarSampling, Source,
+    Event, EventError, EventResult, EventType, KeyField, LatestScalar, LatestScalars, MetricFilter,
+    NameLimits, Number, SINGLE_VALUE_ITERATION, SampledSeries, ScalarSampling, Source,
     sampling::{Buckets, Extent, Group, bucket_key, group},
 };
 
 /// The most single values per company (spec 05 §7.4).
 const MAX_SINGLE_VALUES: usize = 10_000;
 
-/// Ranges of iterations of one variant that are read on their own, so that two threads share the work.
-const PARTS_PER_VARIANT: i64 = 8;
+/// Ranges of iterations of one curve that are read on their own, so that two threads share the work.
+const PARTS_PER_CURVE: i64 = 8;
+
+/// Iterations of a range; shorter ones are not worth it.
+const MIN_PART_WIDTH: i64 = 1000;
 
 /// One metric and variant: usually one series, more if scalars have keys.
-struct Variant {
+struct Curve {
     metric: String,
     variant: String,
     ids: Vec<i64>,
@@ -37,9 +40,10 @@ struct Variant {
     iterations: (i64, i64),
 }
 
-/// A range of iterations of a variant, to be averaged.
+/// A range of iterations of a curve that is read on its own.
 struct Part {
-    variant: usize,
+    /// Index of the curve.
+    curve: usize,
     first: i64,
     last: i64,
 }
@@ -51,54 +55,44 @@ pub(super) fn sample(
     query: &ScalarSampling,
     limits: NameLimits,
 ) -> EventResult<Vec<SampledSeries>> {
-    let mut found = Vec::new();
-    for mut variant in find_variants(&reader.connection, &query.source, &query.metrics)? {
-        if let Some(extent) = measure(&reader.connection, &mut variant, query)? {
-            found.push((variant, extent));
-        }
+    let found = find_curves(&reader.connection, &query.source, &query.metrics)?;
+    let (curves, mut extents) = measure(&reader.connection, found, query.samples)?;
+    if query.field == KeyField::Timestamp {
+        measure_timestamps(reader, readers, &curves, &mut extents)?;
     }
-    let groups = group(limit_names(found, limits), query.samples);
-    let intervals: Vec<i64> =
-        groups.iter().flat_map(|Group { interval, members }| members.iter().map(|_| *interval)).collect();
-    let mut bounds = Vec::with_capacity(groups.len());
-    let mut variants = Vec::with_capacity(intervals.len());
-    for group in groups {
-        let begin = variants.len();
-        variants.extend(group.members);
-        bounds.push(begin..variants.len());
-    }
+    let groups = group(limit_names(curves.into_iter().zip(extents).collect(), limits), query.samples);
 
-    let buckets = average(reader, readers, &variants, &intervals, query.field)?;
-    let mut sampled: Vec<_> = variants
-        .into_iter()
-        .zip(buckets)
-        .map(|(Variant { metric, variant, .. }, buckets)| {
-            let (x, y) = buckets.averages();
-            SampledSeries { metric, variant, x, y }
-        })
-        .collect();
-    for group in bounds {
-        sampled[group].sort_by(|a, b| (&a.metric, &a.variant).cmp(&(&b.metric, &b.variant)));
+    let mut curves = Vec::new();
+    let mut intervals = Vec::new();
+    for Group { interval, mut members } in groups {
+        members.sort_by(|a, b| (&a.metric, &a.variant).cmp(&(&b.metric, &b.variant)));
+        intervals.resize(intervals.len() + members.len(), interval);
+        curves.extend(members);
     }
-    Ok(sampled)
+    let buckets = average(reader, readers, &curves, &intervals, query.field)?;
+    let sampled = curves.into_iter().zip(buckets).map(|(Curve { metric, variant, .. }, buckets)| {
+        let (x, y) = buckets.averages();
+        SampledSeries { metric, variant, x, y }
+    });
+    Ok(sampled.collect())
 }
 
-/// The variants of a task by metric and variant, without events that have no iteration.
-fn find_variants(
+/// The curves of a task by metric and variant, without events that have no iteration.
+fn find_curves(
     connection: &Connection,
     source: &Source,
     metrics: &MetricFilter,
-) -> rusqlite::Result<Vec<Variant>> {
-    let mut variants: Vec<Variant> = Vec::new();
+) -> rusqlite::Result<Vec<Curve>> {
+    let mut curves: Vec<Curve> = Vec::new();
     for series in find_series(connection, source, Some(EventType::Scalar), metrics)? {
         if series.iterless {
             continue;
         }
-        match variants.last_mut() {
+        match curves.last_mut() {
             Some(last) if last.metric == series.metric && last.variant == series.variant => {
                 last.ids.push(series.id);
             }
-            _ => variants.push(Variant {
+            _ => curves.push(Curve {
                 metric: series.metric,
                 variant: series.variant,
                 ids: vec![series.id],
@@ -106,127 +100,169 @@ fn find_variants(
             }),
         }
     }
-    Ok(variants)
+    Ok(curves)
 }
 
-/// Extent over the sampled field, with the count capped at the wanted samples; `None` if there are no events.
-/// Notes the first and last iteration.
+/// Extents over the iterations, with the count capped at the wanted samples. Curves without events are left
+/// out; the others learn their first and last iteration.
 fn measure(
     connection: &Connection,
-    variant: &mut Variant,
-    query: &ScalarSampling,
-) -> rusqlite::Result<Option<Extent>> {
-    let enough = i64::try_from(query.samples).unwrap_or(i64::MAX);
-    let mut extent = Extent { count: 0, min: i64::MAX, max: i64::MIN };
-    for id in &variant.ids {
-        let (count, first, last): (i64, Option<i64>, Option<i64>) = connection
-            .prepare_cached(
-                "SELECT (SELECT count(*) FROM (SELECT 1 FROM scalars WHERE series = ?1 AND iter > ?2 LIMIT ?3)), \
-                 (SELECT min(iter) FROM scalars WHERE series = ?1 AND iter > ?2), \
-                 (SELECT max(iter) FROM scalars WHERE series = ?1 AND iter > ?2)",
-            )?
-            .query_row(params![id, SINGLE_VALUE_ITERATION, enough], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-            })?;
-        let (Some(first), Some(last)) = (first, last) else { continue };
-        variant.iterations = (variant.iterations.0.min(first), variant.iterations.1.max(last));
-        extent.count += count as u64;
-        let (min, max) = match query.field {
-            KeyField::Iter => (first, last),
-            KeyField::Timestamp => connection
-                .prepare_cached(
-                    "SELECT min(timestamp), max(timestamp) FROM scalars WHERE series = ?1 AND iter > ?2",
-                )?
-                .query_row(params![id, SINGLE_VALUE_ITERATION], |row| Ok((row.get(0)?, row.get(1)?)))?,
-        };
-        extent.min = extent.min.min(min);
-        extent.max = extent.max.max(max);
+    found: Vec<Curve>,
+    samples: usize,
+) -> rusqlite::Result<(Vec<Curve>, Vec<Extent>)> {
+    let mut statement = connection.prepare_cached(
+        "SELECT (SELECT count(*) FROM (SELECT 1 FROM scalars WHERE series = ?1 AND iter > ?2 LIMIT ?3)), \
+         (SELECT min(iter) FROM scalars WHERE series = ?1 AND iter > ?2), \
+         (SELECT max(iter) FROM scalars WHERE series = ?1 AND iter > ?2)",
+    )?;
+    let enough = i64::try_from(samples).unwrap_or(i64::MAX);
+    let (mut curves, mut extents) = (Vec::new(), Vec::new());
+    for mut curve in found {
+        let mut count = 0;
+        for id in &curve.ids {
+            let (events, first, last): (i64, Option<i64>, Option<i64>) = statement
+                .query_row(params![id, SINGLE_VALUE_ITERATION, enough], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                })?;
+            if let (Some(first), Some(last)) = (first, last) {
+                curve.iterations = (curve.iterations.0.min(first), curve.iterations.1.max(last));
+                count += events as u64;
+            }
+        }
+        if count > 0 {
+            extents.push(Extent { count, min: curve.iterations.0, max: curve.iterations.1 });
+            curves.push(curve);
+        }
     }
-    Ok((extent.count > 0).then_some(extent))
+    Ok((curves, extents))
+}
+
+/// Replaces the bounds of extents over iterations by those over timestamps.
+fn measure_timestamps(
+    reader: &Reader,
+    readers: &Readers,
+    curves: &[Curve],
+    extents: &mut [Extent],
+) -> EventResult<()> {
+    let parts = split(curves, &vec![1; curves.len()]);
+    let bounds = on_two_threads(reader, readers, &parts, |reader, part| {
+        let mut statement = reader.connection.prepare_cached(
+            "SELECT min(timestamp), max(timestamp) FROM scalars WHERE series = ?1 AND iter BETWEEN ?2 AND ?3",
+        )?;
+        let mut bounds = (i64::MAX, i64::MIN);
+        for id in &curves[part.curve].ids {
+            let (min, max): (Option<i64>, Option<i64>) =
+                statement.query_row([*id, part.first, part.last], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            bounds = (bounds.0.min(min.unwrap_or(i64::MAX)), bounds.1.max(max.unwrap_or(i64::MIN)));
+        }
+        Ok(bounds)
+    })?;
+    for extent in extents.iter_mut() {
+        (extent.min, extent.max) = (i64::MAX, i64::MIN);
+    }
+    for (part, (min, max)) in parts.iter().zip(bounds) {
+        let extent = &mut extents[part.curve];
+        (extent.min, extent.max) = (extent.min.min(min), extent.max.max(max));
+    }
+    Ok(())
 }
 
 /// Cuts metrics and variants (spec 05 §4.3, half variants); the list is ordered by metric.
-fn limit_names(found: Vec<(Variant, Extent)>, limits: NameLimits) -> Vec<(Variant, Extent)> {
+fn limit_names(found: Vec<(Curve, Extent)>, limits: NameLimits) -> Vec<(Curve, Extent)> {
     let distinct = found.chunk_by(|a, b| a.0.metric == b.0.metric).count();
     let (max_metrics, max_variants) = limits.halved_for_metrics(distinct);
-    let mut limited: Vec<(Variant, Extent)> = Vec::with_capacity(found.len());
+    let mut limited: Vec<(Curve, Extent)> = Vec::with_capacity(found.len());
     let (mut metrics, mut variants) = (0, 0);
     let mut metric = None;
-    for (variant, extent) in found {
-        if metric.as_ref() != Some(&variant.metric) {
-            metric = Some(variant.metric.clone());
+    for (curve, extent) in found {
+        if metric.as_ref() != Some(&curve.metric) {
+            metric = Some(curve.metric.clone());
             metrics += 1;
             variants = 0;
         }
         variants += 1;
         if metrics <= max_metrics && variants <= max_variants {
-            limited.push((variant, extent));
+            limited.push((curve, extent));
         }
     }
     limited
 }
 
-/// Averages all variants, on two threads if there is a free reader.
+/// Averages all curves.
 fn average(
     reader: &Reader,
     readers: &Readers,
-    variants: &[Variant],
+    curves: &[Curve],
     intervals: &[i64],
     field: KeyField,
 ) -> EventResult<Vec<Buckets>> {
-    let parts = split(variants, intervals);
-    let next = AtomicUsize::new(0);
-    let done: Mutex<Vec<Option<Buckets>>> = Mutex::new(parts.iter().map(|_| None).collect());
-    let work = |reader: &Reader| -> EventResult<()> {
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(part) = parts.get(index) else { return Ok(()) };
-            let mut buckets = Buckets::new(intervals[part.variant]);
-            for id in &variants[part.variant].ids {
-                add_part(&reader.connection, &mut buckets, *id, part, field)?;
-            }
-            done.lock().unwrap_or_else(PoisonError::into_inner)[index] = Some(buckets);
+    let parts = split(curves, intervals);
+    let averaged = on_two_threads(reader, readers, &parts, |reader, part| {
+        let mut buckets = Buckets::new(intervals[part.curve]);
+        for id in &curves[part.curve].ids {
+            add_part(&reader.connection, &mut buckets, *id, part, field)?;
         }
-    };
-    if parts.len() > 1 {
-        thread::scope(|scope| {
-            let helper = scope.spawn(|| readers.try_here(work));
-            let outcome = work(reader);
-            let helped = helper.join().unwrap_or_default().unwrap_or(Ok(()));
-            outcome.and(helped)
-        })?;
-    } else {
-        work(reader)?;
-    }
-
+        Ok(buckets)
+    })?;
     let mut buckets: Vec<Buckets> = intervals.iter().map(|interval| Buckets::new(*interval)).collect();
-    let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    for (part, done) in parts.iter().zip(done) {
-        if let Some(done) = done {
-            buckets[part.variant].merge(done);
-        }
+    for (part, averaged) in parts.iter().zip(averaged) {
+        buckets[part.curve].merge(averaged);
     }
     Ok(buckets)
 }
 
-/// Cuts each variant into a few ranges of iterations that begin where buckets begin.
-fn split(variants: &[Variant], intervals: &[i64]) -> Vec<Part> {
+/// Cuts each curve into a few ranges of iterations that begin where buckets begin.
+fn split(curves: &[Curve], intervals: &[i64]) -> Vec<Part> {
     let mut parts = Vec::new();
-    for (index, (variant, interval)) in variants.iter().zip(intervals).enumerate() {
-        let (mut first, last) = variant.iterations;
-        let width = last.saturating_sub(first) / PARTS_PER_VARIANT;
-        // Short series are not worth it.
-        while width > 1000 && last.saturating_sub(first) > width {
+    for (index, (curve, interval)) in curves.iter().zip(intervals).enumerate() {
+        let (mut first, last) = curve.iterations;
+        let width = last.saturating_sub(first) / PARTS_PER_CURVE;
+        while width > MIN_PART_WIDTH && last.saturating_sub(first) > width {
             let cut = bucket_key(first + width, *interval);
             if cut <= first {
                 break;
             }
-            parts.push(Part { variant: index, first, last: cut - 1 });
+            parts.push(Part { curve: index, first, last: cut - 1 });
             first = cut;
         }
-        parts.push(Part { variant: index, first, last });
+        parts.push(Part { curve: index, first, last });
     }
     parts
+}
+
+/// Does the work for each part, on a second thread as well if there is a free reader; results in the order of
+/// the parts.
+fn on_two_threads<T: Send>(
+    reader: &Reader,
+    readers: &Readers,
+    parts: &[Part],
+    work: impl Fn(&Reader, &Part) -> EventResult<T> + Sync,
+) -> EventResult<Vec<T>> {
+    if parts.len() <= 1 {
+        return parts.iter().map(|part| work(reader, part)).collect();
+    }
+    let next = AtomicUsize::new(0);
+    let done: Mutex<Vec<(usize, T)>> = Mutex::new(Vec::with_capacity(parts.len()));
+    let take_parts = |reader: &Reader| -> EventResult<()> {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(part) = parts.get(index) else { return Ok(()) };
+            let result = work(reader, part)?;
+            done.lock().unwrap_or_else(PoisonError::into_inner).push((index, result));
+        }
+    };
+    thread::scope(|scope| {
+        let helper = scope.spawn(|| readers.try_here(take_parts));
+        let outcome = take_parts(reader);
+        let of_helper = match helper.join() {
+            Ok(parts) => parts.unwrap_or(Ok(())),
+            Err(_) => Err(EventError::Backend("a reading thread panicked".to_owned())),
+        };
+        outcome.and(of_helper)
+    })?;
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(index, _)| *index);
+    Ok(done.into_iter().map(|(_, result)| result).collect())
 }
 
 fn add_part(
@@ -245,7 +281,7 @@ fn add_part(
     let mut rows = statement.query([series, part.first, part.last])?;
     while let Some(row) = rows.next()? {
         let value = number(row.get_ref(1)?);
-        buckets.add(row.get(0)?, value.map(crate::Number::rounded));
+        buckets.add(row.get(0)?, value.map(Number::rounded));
     }
     Ok(())
 }
