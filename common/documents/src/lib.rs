@@ -15,6 +15,8 @@ mod query;
 mod regex;
 mod sqlite;
 mod store;
+#[cfg(feature = "suite")]
+pub mod suite;
 mod update;
 mod value;
 
