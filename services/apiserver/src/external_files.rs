@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use clearml_events::{Pace, Selection, Source, UrlKind};
 
-use schedule::schedule;
+use schedule::{StorageType, schedule};
 pub use settings::ExternalFileSettings;
 
 use crate::{
@@ -88,6 +88,12 @@ pub(crate) async fn remove(app: &App, call: &Call, removal: Removal, pacing: Pac
         app.events.delete(company, ids, Pace::Fast).await?;
     }
     Ok(())
+}
+
+/// Whether [`remove`], of a removal with files, has this file deleted.
+pub(crate) fn is_deletable(app: &App, url: &str) -> bool {
+    let settings = &app.settings.external_files;
+    settings.enabled && StorageType::of(url, &settings.fileserver_prefixes).is_some()
 }
 
 async fn lingers(app: &App, company: &str, ids: &[String]) -> ApiResult<bool> {

@@ -4,19 +4,17 @@ use std::collections::{BTreeSet, HashSet};
 
 use bson::{Bson, Document, doc};
 use clearml_documents::{Change, Collection, DocumentStoreExt, Filter, Find, Update, Write};
-use clearml_events::Pace;
 
 use crate::{
     App,
     api::{ApiResult, Call},
+    external_files::{self, Pacing, Removal},
 };
 
 /// What a reference to a deleted model becomes.
 const DELETED_MODEL: &str = "__DELETED__";
 /// Ids in one query.
 const CHUNK: usize = 500;
-/// Ids in one query to the event store.
-const EVENT_CHUNK: usize = 100;
 
 /// What was deleted.
 pub(super) struct Deleted {
@@ -26,8 +24,15 @@ pub(super) struct Deleted {
     pub(super) urls: Document,
 }
 
-/// Deletes all tasks and models of these projects with their events.
-pub(super) async fn delete(app: &App, call: &Call, projects: &[String]) -> ApiResult<Deleted> {
+/// Deletes all tasks and models of `project` and those below it (`projects` are all of these) with their
+/// events, and has their files deleted.
+pub(super) async fn delete(
+    app: &App,
+    call: &Call,
+    project: &str,
+    projects: &[String],
+    with_files: bool,
+) -> ApiResult<Deleted> {
     let in_scope = Filter::is_in("project", projects.iter().map(String::as_str));
     let models = app
         .documents
@@ -39,15 +44,19 @@ pub(super) async fn delete(app: &App, call: &Call, projects: &[String]) -> ApiRe
         .await?;
     let (model_ids, task_ids) = (ids(&models), ids(&tasks));
 
-    let urls = FileUrls {
+    let mut urls = FileUrls {
         models: models.iter().filter_map(|model| text(model, "uri")).collect(),
         artifacts: tasks.iter().flat_map(artifact_urls).collect(),
     };
 
     unlink_models(app, call, projects, &models).await?;
     unlink_tasks(app, call, projects, &task_ids).await?;
-    for ids in task_ids.chunks(EVENT_CHUNK).chain(model_ids.chunks(EVENT_CHUNK)) {
-        app.events.delete(call.company(), ids, Pace::Fast).await?;
+    let mut removal = Removal::new(with_files);
+    let owners: Vec<String> = task_ids.iter().chain(&model_ids).cloned().collect();
+    removal.add(project, &owners, urls.models.iter().chain(&urls.artifacts).cloned());
+    external_files::remove(app, call, removal, Pacing::MayLinger).await?;
+    if with_files {
+        urls.retain(|url| !external_files::is_deletable(app, url));
     }
     let deleted_models = delete_documents(app, Collection::Model, &model_ids).await?;
     let deleted_tasks = delete_documents(app, Collection::Task, &task_ids).await?;
@@ -81,6 +90,11 @@ struct FileUrls {
 }
 
 impl FileUrls {
+    fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) {
+        self.models.retain(|url| keep(url));
+        self.artifacts.retain(|url| keep(url));
+    }
+
     /// The urls that remain for the caller to delete.
     fn answer(self) -> Document {
         let list = |urls: BTreeSet<String>| urls.into_iter().collect::<Vec<_>>();

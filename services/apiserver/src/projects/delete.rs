@@ -53,6 +53,7 @@ pub(super) struct DeleteRequest {
     force: bool,
     #[serde(default)]
     delete_contents: bool,
+    delete_external_artifacts: Option<bool>,
 }
 
 /// Deletes a project with all below it; what is in them goes as well or stays without a project.
@@ -63,7 +64,8 @@ pub(super) async fn delete(app: Arc<App>, call: Arc<Call>, request: DeleteReques
     }
     let mut answer = doc! { "deleted": scope.all.len() as i64 };
     if request.delete_contents {
-        let deleted = contents::delete(&app, &call, &scope.all).await?;
+        let with_files = request.delete_external_artifacts.unwrap_or(true);
+        let deleted = contents::delete(&app, &call, &request.project, &scope.all, with_files).await?;
         answer.extend(doc! {
             "disassociated_tasks": 0_i64,
             "deleted_models": deleted.models,

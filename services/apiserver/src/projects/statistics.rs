@@ -1,21 +1,18 @@
 //! Statistics of the projects on a page (spec 03 §2.5): a few grouped queries for all of them together.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+mod datasets;
+mod request;
+
+use std::collections::{HashMap, HashSet};
 
 use bson::{Bson, DateTime, Document, doc};
 use clearml_documents::{Accumulator, Collection, Filter, Find, GroupBy, GroupKey};
 
-use super::{
-    children::{ChildrenType, active_users, children_tags},
-    read::children_type,
-    tree::texts,
-};
-use crate::{
-    App,
-    api::{ApiError, ApiResult},
-    query::{Entity, Visibility, dictionary_filter, is_truthy, operator_filter},
-    tasks::schema::TASK,
-};
+use request::State;
+pub(super) use request::StatisticsRequest;
+
+use super::{children::ChildrenType, tree::texts};
+use crate::{App, api::ApiResult, query::is_truthy};
 
 const STATUSES: [&str; 10] = [
     "created",
@@ -30,154 +27,6 @@ const STATUSES: [&str; 10] = [
     "unknown",
 ];
 const DAY_MILLISECONDS: i64 = 24 * 60 * 60 * 1000;
-
-/// Whether archived tasks are looked at, or the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum State {
-    Active,
-    Archived,
-}
-
-impl State {
-    const BOTH: [Self; 2] = [Self::Active, Self::Archived];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Archived => "archived",
-        }
-    }
-
-    fn filter(self) -> Filter {
-        match self {
-            Self::Active => Filter::ne("system_tags", "archived"),
-            Self::Archived => Filter::eq("system_tags", "archived"),
-        }
-    }
-}
-
-/// What of the statistics a request asks for.
-#[derive(Debug)]
-pub(super) struct StatisticsRequest {
-    include_stats: bool,
-    check_own_contents: bool,
-    include_dataset_stats: bool,
-    /// Contents of the projects below count as well.
-    with_children: bool,
-    /// Projects below count even if they are hidden.
-    count_hidden: bool,
-    children: Option<ChildrenType>,
-    /// `None`: both.
-    state: Option<State>,
-    visibility: Visibility,
-    /// What contents fulfil to count, beyond visibility and project.
-    filter: Filter,
-    /// The filter decides itself whether archived contents count.
-    filters_archived: bool,
-}
-
-impl StatisticsRequest {
-    /// Reads the flags and the filter.
-    ///
-    /// # Errors
-    /// 400/12 for malformed filters and an unknown state.
-    pub(super) fn read(request: &Document, visibility: Visibility) -> ApiResult<Self> {
-        let flag = |name: &str| is_truthy(request.get(name));
-        let children = children_type(request)?;
-        let has_hidden_content = matches!(children, Some(ChildrenType::Pipeline | ChildrenType::Report));
-        let (filter, filters_archived) = contents_filter(request, children)?;
-        Ok(Self {
-            include_stats: flag("include_stats"),
-            check_own_contents: flag("check_own_contents"),
-            include_dataset_stats: flag("include_dataset_stats"),
-            with_children: request.get("stats_with_children").is_none_or(|value| is_truthy(Some(value))),
-            count_hidden: has_hidden_content || flag("search_hidden"),
-            children,
-            state: read_state(request)?,
-            visibility,
-            filter: filter.and(active_users(request).unwrap_or(Filter::Everything)),
-            filters_archived,
-        })
-    }
-
-    fn contents_of(&self, field: &str, projects: &[String]) -> Filter {
-        Filter::is_in(field, projects.iter().map(String::as_str))
-            .and(self.visibility.clone().allow_public(true).filter())
-            .and(self.filter.clone())
-    }
-}
-
-fn read_state(request: &Document) -> ApiResult<Option<State>> {
-    match request.get("stats_for_state") {
-        None => Ok(Some(State::Active)),
-        Some(Bson::Null) => Ok(None),
-        Some(Bson::String(state)) if state == "active" => Ok(Some(State::Active)),
-        Some(Bson::String(state)) if state == "archived" => Ok(Some(State::Archived)),
-        Some(Bson::String(state)) if state == "hidden" => Ok(None),
-        Some(other) => {
-            let given = other.as_str().map_or_else(|| other.to_string(), ToOwned::to_owned);
-            Err(ApiError::validation(format!(
-                "error for field 'stats_for_state': value '{given}' is not a valid choice.."
-            )))
-        }
-    }
-}
-
-/// `include_stats_filter`, or else what `children_type` implies; and whether it names the archived state.
-fn contents_filter(request: &Document, children: Option<ChildrenType>) -> ApiResult<(Filter, bool)> {
-    if let Some(given) = request.get("include_stats_filter").filter(|value| is_truthy(Some(value))) {
-        let Bson::Document(fields) = given else {
-            return Err(ApiError::validation(
-                "Non empty list or dictionary expected for the field: include_stats_filter",
-            ));
-        };
-        return explicit_filter(&TASK, fields);
-    }
-    let implied = |tag: &str, kind: &str| Filter::eq("system_tags", tag).and(Filter::eq("type", kind));
-    let filter = match children {
-        None => Filter::Everything,
-        Some(ChildrenType::Dataset) => children_tags(request)?,
-        Some(ChildrenType::Pipeline) => children_tags(request)?.and(implied("pipeline", "controller")),
-        Some(ChildrenType::Report) => children_tags(request)?.and(implied("reports", "report")),
-    };
-    Ok((filter, false))
-}
-
-fn explicit_filter(entity: &Entity, fields: &Document) -> ApiResult<(Filter, bool)> {
-    let mut filter = Filter::Everything;
-    let mut names_archived = false;
-    for (field, value) in fields {
-        let condition = match value {
-            Bson::Array(values) if !values.is_empty() => {
-                if !values.iter().all(|value| matches!(value, Bson::String(_))) {
-                    return Err(ApiError::validation(format!(
-                        "Only string values are allowed in the list filter: {field}"
-                    )));
-                }
-                let state_tag = |value: &Bson| matches!(value.as_str(), Some("archived" | "-archived"));
-                names_archived |= field == "system_tags" && values.iter().any(state_tag);
-                operator_filter(entity, field, value)?
-            }
-            Bson::Document(parts) if !parts.is_empty() => {
-                names_archived |= field == "system_tags" && names_archived_in(parts);
-                dictionary_filter(field, value)?
-            }
-            _ => {
-                return Err(ApiError::validation(format!(
-                    "Non empty list or dictionary expected for the field: {field}"
-                )));
-            }
-        };
-        filter = filter.and(condition);
-    }
-    Ok((filter, names_archived))
-}
-
-/// Whether the dictionary form of a filter has `archived` among its values.
-fn names_archived_in(parts: &Document) -> bool {
-    let values = parts.values().filter_map(Bson::as_document).flat_map(Document::values);
-    values.filter_map(Bson::as_array).flatten().any(|value| value.as_str() == Some("archived"))
-}
 
 /// A project below those on the page.
 struct SubProject {
@@ -205,13 +54,13 @@ pub(super) async fn add(
     if request.include_stats {
         let below = sub_projects(app, request, selected, &ids).await?;
         if request.children == Some(ChildrenType::Dataset) {
-            add_dataset_counts(app, request, &ids, &below, page).await?;
+            datasets::add_counts(app, request, &ids, &below, page).await?;
         } else {
             add_task_statistics(app, request, &ids, &below, page).await?;
         }
     }
     if request.include_dataset_stats {
-        add_dataset_sizes(app, request, &ids, page).await?;
+        datasets::add_sizes(app, request, &ids, page).await?;
     }
     Ok(())
 }
@@ -386,51 +235,6 @@ fn integer(row: &Document, field: &str) -> i64 {
     }
 }
 
-async fn add_dataset_counts(
-    app: &App,
-    request: &StatisticsRequest,
-    ids: &[String],
-    below: &[SubProject],
-    page: &mut [Document],
-) -> ApiResult<()> {
-    let mut parents: Vec<String> = ids.to_vec();
-    parents.extend(below.iter().map(|project| project.id.clone()));
-    let datasets = datasets_below(app, request, &parents, &["parent", "tags"]).await?;
-    for (id, project) in ids.iter().zip(page) {
-        let members: HashSet<&str> = std::iter::once(id.as_str())
-            .chain(
-                below
-                    .iter()
-                    .filter(|sub| sub.path.iter().any(|ancestor| ancestor == id))
-                    .map(|sub| sub.id.as_str()),
-            )
-            .collect();
-        let mut count = 0_i64;
-        let mut tags = BTreeSet::new();
-        for dataset in &datasets {
-            if dataset.get_str("parent").is_ok_and(|parent| members.contains(parent)) {
-                count += 1;
-                tags.extend(texts(dataset, "tags"));
-            }
-        }
-        let tags: Vec<String> = tags.into_iter().collect();
-        project.insert("stats", doc! { "datasets": { "count": count, "tags": tags } });
-        project.insert("sub_projects", sub_project_list(request, below, id));
-    }
-    Ok(())
-}
-
-/// The datasets whose parent is one of these projects.
-async fn datasets_below(
-    app: &App,
-    request: &StatisticsRequest,
-    parents: &[String],
-    fields: &[&str],
-) -> ApiResult<Vec<Document>> {
-    let filter = request.contents_of("parent", parents).and(Filter::eq("system_tags", "dataset"));
-    Ok(app.documents.find(Collection::Project, Find::new(filter).include(fields.iter().copied())).await?)
-}
-
 async fn add_own_contents(
     app: &App,
     request: &StatisticsRequest,
@@ -439,7 +243,7 @@ async fn add_own_contents(
 ) -> ApiResult<()> {
     if request.children == Some(ChildrenType::Dataset) {
         let mut counts: HashMap<String, i64> = HashMap::new();
-        for dataset in datasets_below(app, request, ids, &["parent"]).await? {
+        for dataset in datasets::datasets_below(app, request, ids, &["parent"]).await? {
             if let Ok(parent) = dataset.get_str("parent") {
                 *counts.entry(parent.to_owned()).or_default() += 1;
             }
@@ -471,57 +275,4 @@ fn insert_counts(name: &str, counts: &HashMap<String, i64>, ids: &[String], page
     for (id, project) in ids.iter().zip(page) {
         project.insert(name, counts.get(id).copied().unwrap_or_default());
     }
-}
-
-/// Adds the size of each project's latest dataset version.
-async fn add_dataset_sizes(
-    app: &App,
-    request: &StatisticsRequest,
-    ids: &[String],
-    page: &mut [Document],
-) -> ApiResult<()> {
-    let versions = Filter::is_in("project", ids.iter().map(String::as_str))
-        .and(request.visibility.clone().allow_public(true).filter())
-        .and(State::Active.filter())
-        .and(Filter::NotEqual("runtime".to_owned(), Bson::Null))
-        .and(Filter::NotEqual("runtime".to_owned(), Bson::Document(Document::new())));
-    let group = GroupBy {
-        filter: versions.clone(),
-        keys: vec![("project".to_owned(), GroupKey::Field("project".to_owned()))],
-        values: vec![("last_update".to_owned(), Accumulator::Max("last_update".to_owned()))],
-    };
-    let latest: Vec<Filter> = app
-        .documents
-        .group(Collection::Task, group)
-        .await?
-        .iter()
-        .filter_map(|row| {
-            let last_update = row.get("last_update").cloned().unwrap_or(Bson::Null);
-            let project = Filter::eq("project", row.get_str("project").ok()?);
-            Some(project.and(Filter::Equal("last_update".to_owned(), last_update)))
-        })
-        .collect();
-    let mut sizes: HashMap<String, Document> = HashMap::new();
-    if !latest.is_empty() {
-        let find = Find::new(versions.and(Filter::Or(latest))).include([
-            "project",
-            "runtime.ds_file_count",
-            "runtime.ds_total_size",
-        ]);
-        for task in app.documents.find(Collection::Task, find).await? {
-            let Ok(project) = task.get_str("project") else { continue };
-            let runtime = task.get_document("runtime").cloned().unwrap_or_default();
-            let value = |name: &str| match runtime.get(name) {
-                None | Some(Bson::Null) => Bson::Int64(0),
-                Some(value) => value.clone(),
-            };
-            let size = doc! { "file_count": value("ds_file_count"), "total_size": value("ds_total_size") };
-            sizes.insert(project.to_owned(), size);
-        }
-    }
-    for (id, project) in ids.iter().zip(page) {
-        let size = sizes.remove(id).map_or(Bson::Null, Bson::Document);
-        project.insert("dataset_stats", size);
-    }
-    Ok(())
 }

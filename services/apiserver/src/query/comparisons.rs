@@ -137,10 +137,12 @@ mod tests {
         parse_date(text).unwrap()
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "bson! makes a value")]
     fn range(field: &str, value: Bson) -> Filter {
         range_filter(&TASK, field, &value).unwrap()
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "bson! makes a value")]
     fn times(value: Bson) -> Filter {
         datetime_filter(&TASK, "last_update", &value).unwrap()
     }
@@ -222,7 +224,7 @@ mod tests {
 
     #[test]
     fn refuses_numbers_and_null_as_dates() {
-        for value in [bson!(null), bson!([5]), bson!(1704164645), bson!([1, 2])] {
+        for value in [bson!(null), bson!([5]), bson!(1_704_164_645), bson!([1, 2])] {
             let error = datetime_filter(&TASK, "last_update", &value).unwrap_err();
             assert_eq!((error.code.status, error.code.subcode), (400, 16));
             assert_eq!(error.extra.as_deref(), Some("failed parsing query field"));

@@ -128,6 +128,7 @@ mod tests {
     use super::*;
     use crate::{models::schema::MODEL, queues::schema::QUEUE, tasks::schema::TASK};
 
+    #[expect(clippy::needless_pass_by_value, reason = "doc! makes a value")]
     fn order(request: Document) -> Ordering {
         ordering(&TASK, &request).unwrap()
     }

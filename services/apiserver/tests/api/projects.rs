@@ -37,8 +37,7 @@ async fn store(server: &TestServer, collection: Collection, documents: Vec<Docum
     let writes = documents
         .into_iter()
         .map(|fields| {
-            let mut document =
-                doc! { "_id": server.app.new_id(), "company": COMPANY, "name": "some name" };
+            let mut document = doc! { "_id": server.app.new_id(), "company": COMPANY, "name": "some name" };
             document.extend(fields);
             Write::Insert(document)
         })

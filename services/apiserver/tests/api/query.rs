@@ -75,11 +75,8 @@ async fn sees_own_and_public_documents() {
 #[tokio::test]
 async fn hidden_documents_are_found_on_request_or_by_id() {
     let (server, user) = server().await;
-    store_tasks(
-        &server,
-        vec![doc! { "_id": "seen" }, doc! { "_id": "unseen", "system_tags": ["hidden"] }],
-    )
-    .await;
+    store_tasks(&server, vec![doc! { "_id": "seen" }, doc! { "_id": "unseen", "system_tags": ["hidden"] }])
+        .await;
     assert_eq!(found(&user, json!({})).await, ["seen"]);
     assert_eq!(found_sorted(&user, json!({"search_hidden": true})).await, ["seen", "unseen"]);
     assert_eq!(found(&user, json!({"id": ["unseen"], "search_hidden": false})).await, ["unseen"]);
@@ -149,10 +146,7 @@ async fn lists_with_operators() {
     }
     let (code, subcode, message) = user.error("tasks.get_all", json!({"tags": ["__$what"]})).await;
     assert_eq!((code, subcode), (400, 16));
-    assert_eq!(
-        message,
-        "Invalid value for fields (Unsupported operator): field=tags, operator=__$what"
-    );
+    assert_eq!(message, "Invalid value for fields (Unsupported operator): field=tags, operator=__$what");
 }
 
 #[tokio::test]
@@ -181,8 +175,7 @@ async fn dictionary_filters() {
         let request = json!({"tags": ["overridden"], "filters": {"tags": filter}});
         assert_eq!(found_sorted(&user, request).await.join(" "), expected, "{filter}");
     }
-    let (code, subcode, message) =
-        user.error("tasks.get_all", json!({"filters": {"tags": ["a"]}})).await;
+    let (code, subcode, message) = user.error("tasks.get_all", json!({"filters": {"tags": ["a"]}})).await;
     assert_eq!((code, subcode), (400, 12));
     assert_eq!(
         message,
@@ -242,10 +235,7 @@ async fn text_search() {
     )
     .await;
     assert_eq!(found(&user, json!({"search_text": "submarine"})).await, ["1"]);
-    assert_eq!(
-        found(&user, json!({"search_text": "car", "order_by": ["@text_score"]})).await,
-        ["2"]
-    );
+    assert_eq!(found(&user, json!({"search_text": "car", "order_by": ["@text_score"]})).await, ["2"]);
     let (code, subcode, _) = user.error("tasks.get_all", json!({"order_by": ["@text_score"]})).await;
     assert_eq!((code, subcode), (400, 16));
 }
@@ -287,22 +277,14 @@ async fn numbers_in_hyperparameters_order_as_numbers() {
     let parameter = |id: &str, value: &str| {
         doc! { "_id": id, "hyperparams": {"Args": {"lr%2E1": {"name": "lr.1", "value": value}}} }
     };
-    store_tasks(
-        &server,
-        vec![parameter("ten", "10"), parameter("two", "2"), doc! { "_id": "none" }],
-    )
-    .await;
+    store_tasks(&server, vec![parameter("ten", "10"), parameter("two", "2"), doc! { "_id": "none" }]).await;
     assert_eq!(
         found(&user, json!({"order_by": ["hyperparams.Args.lr%2E1.value"]})).await,
         ["two", "ten", "none"]
     );
-    assert_eq!(
-        found(&user, json!({"order_by": ["-execution.parameters.lr%2E1.value"]})).await[0],
-        "ten"
-    );
+    assert_eq!(found(&user, json!({"order_by": ["-execution.parameters.lr%2E1.value"]})).await[0], "ten");
     assert_eq!(found(&user, json!({"hyperparams.Args.lr%2E1.value": ["2"]})).await, ["two"]);
-    let (code, subcode, message) =
-        user.error("tasks.get_all", json!({"hyperparams.a.b.c.d": ["2"]})).await;
+    let (code, subcode, message) = user.error("tasks.get_all", json!({"hyperparams.a.b.c.d": ["2"]})).await;
     assert_eq!((code, subcode), (400, 12));
     assert_eq!(message, "Validation error (invalid task field): path=hyperparams.a.b.c.d");
 }
@@ -473,8 +455,11 @@ async fn subprojects_are_included_on_request() {
         ],
     )
     .await;
-    store_tasks(&server, ["p", "q", "r"].map(|id| doc! { "_id": format!("in {id}"), "project": id }).to_vec())
-        .await;
+    store_tasks(
+        &server,
+        ["p", "q", "r"].map(|id| doc! { "_id": format!("in {id}"), "project": id }).to_vec(),
+    )
+    .await;
     assert_eq!(found(&user, json!({"project": ["p"]})).await, ["in p"]);
     assert_eq!(
         found_sorted(&user, json!({"project": "q", "include_subprojects": true})).await,

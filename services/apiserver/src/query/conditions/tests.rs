@@ -6,6 +6,7 @@ use crate::{
     tasks::schema::TASK, users::schema::USER,
 };
 
+#[expect(clippy::needless_pass_by_value, reason = "doc! makes a value")]
 fn task(request: Document) -> Filter {
     request_filter(&TASK, &request).unwrap()
 }

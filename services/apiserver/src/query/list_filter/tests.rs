@@ -3,6 +3,7 @@ use bson::{bson, doc};
 use super::*;
 use crate::tasks::schema::TASK;
 
+#[expect(clippy::needless_pass_by_value, reason = "bson! makes a value")]
 fn tags(value: Bson) -> Filter {
     operator_filter(&TASK, "tags", &value).unwrap()
 }

@@ -25,7 +25,8 @@ async fn metric_variants() {
         ],
     )
     .await;
-    store(&server, Collection::Model, vec![doc! { "project": &top, "last_metrics": metrics("size", "mb") }]).await;
+    store(&server, Collection::Model, vec![doc! { "project": &top, "last_metrics": metrics("size", "mb") }])
+        .await;
     let found = async |request: Value| {
         let data = user.ok("projects.get_unique_metric_variants", request).await;
         let metrics = data["metrics"].as_array().unwrap().clone();
@@ -93,10 +94,7 @@ async fn hyper_parameters_and_their_values() {
     );
     assert_eq!(values(json!({"pattern": "^1"})).await, json!({"total": 1, "values": ["10"]}));
     let unknown = json!({"section": "Args", "name": "none"});
-    assert_eq!(
-        user.ok("projects.get_hyperparam_values", unknown).await,
-        json!({"total": 0, "values": []})
-    );
+    assert_eq!(user.ok("projects.get_hyperparam_values", unknown).await, json!({"total": 0, "values": []}));
     // Cached for as long as nothing much newer is there.
     store(&server, Collection::Task, vec![task(&top, "7")]).await;
     assert_eq!(values(json!({"projects": [top]})).await["total"], json!(2));
@@ -226,7 +224,8 @@ async fn task_parents() {
         ],
     )
     .await;
-    let parents = async |request: Value| user.ok("projects.get_task_parents", request).await["parents"].clone();
+    let parents =
+        async |request: Value| user.ok("projects.get_task_parents", request).await["parents"].clone();
     let (first, second) = (
         json!({"id": "p1", "name": "first"}),
         json!({"id": "p2", "name": "second", "project": {"id": top, "name": "top"}}),

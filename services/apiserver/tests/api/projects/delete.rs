@@ -151,9 +151,12 @@ async fn deletes_contents_and_mends_references() {
             },
         })
     );
-    for (collection, id) in
-        [(Collection::Task, "t1"), (Collection::Model, "m1"), (Collection::Model, "m2"), (Collection::TaskTrash, "t1")]
-    {
+    for (collection, id) in [
+        (Collection::Task, "t1"),
+        (Collection::Model, "m1"),
+        (Collection::Model, "m2"),
+        (Collection::TaskTrash, "t1"),
+    ] {
         assert!(stored(&server, collection, id).await.is_none(), "{id}");
     }
     let task = async |id: &str| stored(&server, Collection::Task, id).await.unwrap();
@@ -171,4 +174,31 @@ async fn deletes_contents_and_mends_references() {
     let kept = stored(&server, Collection::Model, "kept").await.unwrap();
     assert_eq!(kept.get("task"), Some(&bson::Bson::Null));
     assert_eq!(kept.get_str("last_changed_by").unwrap(), user.id);
+}
+
+#[tokio::test]
+async fn files_that_the_server_can_delete_are_scheduled() {
+    let (server, user) = server().await;
+    for (with_files, expected_urls, scheduled) in [
+        (json!(null), json!(["file:///local"]), vec!["http://files/a", "s3://bucket/m"]),
+        (json!(false), json!(["file:///local", "http://files/a"]), vec![]),
+    ] {
+        let doomed = create(&user, "doomed").await;
+        let artifact = |uri: &str| doc! { "key": uri, "mode": "output", "uri": uri };
+        let artifacts =
+            doc! { "a_output": artifact("http://files/a"), "b_output": artifact("file:///local") };
+        let task = doc! { "project": &doomed, "execution": {"artifacts": artifacts} };
+        store(&server, Collection::Task, vec![task]).await;
+        store(&server, Collection::Model, vec![doc! { "project": &doomed, "uri": "s3://bucket/m" }]).await;
+        let request = json!({
+            "project": doomed, "force": true, "delete_contents": true, "delete_external_artifacts": with_files,
+        });
+        let urls = user.ok("projects.delete", request).await["urls"].clone();
+        assert_eq!(urls["artifact_urls"], expected_urls);
+        let find = Find::new(Filter::eq("task", doomed.as_str()));
+        let records = server.app.documents.find(Collection::UrlToDelete, find).await.unwrap();
+        let mut found: Vec<&str> = records.iter().map(|record| record.get_str("url").unwrap()).collect();
+        found.sort_unstable();
+        assert_eq!(found, scheduled);
+    }
 }

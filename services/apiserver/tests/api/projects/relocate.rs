@@ -40,7 +40,7 @@ async fn move_errors() {
     let top = id_of(&by_name(&server, "top").await);
     create(&user, "other/child").await;
     store_public(&server, "public", "examples").await;
-    let deep = vec!["abc"; 9].join("/");
+    let deep = ["abc"; 9].join("/");
     for (request, code, message) in [
         (
             json!({"project": child, "new_location": "top"}),
@@ -75,9 +75,14 @@ async fn move_errors() {
         (
             json!({"project": child, "new_location": "examples"}),
             (400, 414),
-            "Cannot create project. public project with the same name already exists: name=examples".to_owned(),
+            "Cannot create project. public project with the same name already exists: name=examples"
+                .to_owned(),
         ),
-        (json!({"project": "public", "new_location": "top"}), (400, 401), "Invalid project id: id=public".to_owned()),
+        (
+            json!({"project": "public", "new_location": "top"}),
+            (400, 401),
+            "Invalid project id: id=public".to_owned(),
+        ),
         (json!({"project": "x", "new_location": "top"}), (400, 401), "Invalid project id: id=x".to_owned()),
         (
             json!({"project": child, "new_location": null}),
@@ -168,9 +173,7 @@ async fn merge_errors() {
         (
             json!({"project": source, "destination_project": inner}),
             (400, 412),
-            format!(
-                "Project can not be merged into its own child: source={source}, destination={inner}"
-            ),
+            format!("Project can not be merged into its own child: source={source}, destination={inner}"),
         ),
         (
             json!({"project": source, "destination_project": target}),
@@ -198,8 +201,8 @@ async fn merge_errors() {
 #[tokio::test]
 async fn depth_is_checked_below_the_destination() {
     let (server, user) = server().await;
-    create(&user, &vec!["aaa"; 9].join("/")).await;
-    let deepest = id_of(&by_name(&server, &vec!["aaa"; 9].join("/")).await);
+    create(&user, &["aaa"; 9].join("/")).await;
+    let deepest = id_of(&by_name(&server, &["aaa"; 9].join("/")).await);
     create(&user, "source/one/two").await;
     let source = id_of(&by_name(&server, "source").await);
     let request = json!({"project": source, "destination_project": deepest});

@@ -110,7 +110,10 @@ async fn filters_what_counts() {
     assert_eq!(total(json!({"system_tags": ["-pipeline"], "status": ["completed"]})).await, json!(2));
     for (filter, message) in [
         (json!({"tags": []}), "Validation error (Non empty list or dictionary expected for the field: tags)"),
-        (json!({"tags": "x"}), "Validation error (Non empty list or dictionary expected for the field: tags)"),
+        (
+            json!({"tags": "x"}),
+            "Validation error (Non empty list or dictionary expected for the field: tags)",
+        ),
         (json!({"tags": [5]}), "Validation error (Only string values are allowed in the list filter: tags)"),
     ] {
         let request = json!({"include_stats": true, "include_stats_filter": filter});

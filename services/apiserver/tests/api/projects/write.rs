@@ -47,11 +47,15 @@ async fn creation_errors() {
     let (server, user) = server().await;
     create(&user, "taken").await;
     store_public(&server, "public", "examples").await;
-    let long = vec!["abc"; 11].join("/");
+    let long = ["abc"; 11].join("/");
     for (request, code, message) in [
         (json!({}), (400, 11), "Missing required fields: missing=(name)".to_owned()),
         (json!({"name": " / "}), (400, 407), "Invalid project name: name= / ".to_owned()),
-        (json!({"name": "ab"}), (400, 800), "Data validation error: name=String value is too short".to_owned()),
+        (
+            json!({"name": "ab"}),
+            (400, 800),
+            "Data validation error: name=String value is too short".to_owned(),
+        ),
         (
             json!({"name": "ab/longer"}),
             (400, 800),
@@ -65,12 +69,14 @@ async fn creation_errors() {
         (
             json!({"name": "examples"}),
             (400, 414),
-            "Cannot create project. public project with the same name already exists: name=examples".to_owned(),
+            "Cannot create project. public project with the same name already exists: name=examples"
+                .to_owned(),
         ),
         (
             json!({"name": "examples/a/b"}),
             (400, 414),
-            "Cannot create project. public project with the same name already exists: name=examples".to_owned(),
+            "Cannot create project. public project with the same name already exists: name=examples"
+                .to_owned(),
         ),
         (
             json!({"name": long}),
@@ -91,7 +97,7 @@ async fn creation_errors() {
         let (status, subcode, text) = user.error("projects.create", request.clone()).await;
         assert_eq!(((status, subcode), text), (code, message), "{request}");
     }
-    create(&user, &vec!["abc"; 10].join("/")).await;
+    create(&user, &["abc"; 10].join("/")).await;
 }
 
 #[tokio::test]
@@ -172,7 +178,8 @@ async fn update_errors() {
         (
             json!({"project": "public", "description": "x"}),
             (403, 21),
-            "Forbidden (modification not allowed) (cannot modify public project(s), ids=('public',))".to_owned(),
+            "Forbidden (modification not allowed) (cannot modify public project(s), ids=('public',))"
+                .to_owned(),
         ),
         (
             json!({"project": id, "name": "elsewhere/ one"}),
@@ -214,6 +221,7 @@ async fn publicity() {
     assert_eq!((code, subcode), (400, 401));
     let (code, subcode, _) = user.error("projects.make_public", json!({"ids": []})).await;
     assert_eq!((code, subcode), (400, 12));
-    let (code, subcode, _) = user.clone().version("2.8").error("projects.make_public", json!({"ids": [id]})).await;
+    let (code, subcode, _) =
+        user.clone().version("2.8").error("projects.make_public", json!({"ids": [id]})).await;
     assert_eq!((code, subcode), (404, 0));
 }
