@@ -1,0 +1,73 @@
+//! Load generator: speed and weight of a running server, over HTTP as its clients use it.
+
+mod client;
+mod events;
+mod files;
+mod histogram;
+mod measure;
+mod server;
+mod start;
+mod tasks;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// Benchmarks of clearml-server.
+#[derive(Parser)]
+struct Options {
+    /// The server to start.
+    #[arg(long, global = true, default_value = "target/release/clearml-server")]
+    server: PathBuf,
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// Time from exec to the first answer, and idle memory.
+    Start {
+        #[arg(long, default_value_t = 10)]
+        runs: u32,
+    },
+    /// `events.add_batch` with scalars.
+    Events {
+        #[arg(long, value_delimiter = ',', default_value = "1,4,16")]
+        clients: Vec<usize>,
+        #[arg(long, default_value_t = 1000)]
+        batch: usize,
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+    },
+    /// First page of `tasks.get_all_ex`, ordered by `last_update`.
+    Tasks {
+        #[arg(long, default_value_t = 100_000)]
+        count: usize,
+    },
+    /// `events.scalar_metrics_iter_histogram`.
+    Histogram {
+        #[arg(long, default_value_t = 1_000_000)]
+        points: usize,
+    },
+    /// Upload and download of one large file.
+    Files {
+        #[arg(long, default_value_t = 1024)]
+        size_mb: u64,
+        #[arg(long, default_value_t = 3)]
+        runs: u32,
+    },
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    match options.bench {
+        Bench::Start { runs } => start::run(&options.server, runs).await,
+        Bench::Events { clients, batch, seconds } => {
+            events::run(&options.server, &clients, batch, seconds).await
+        }
+        Bench::Tasks { count } => tasks::run(&options.server, count).await,
+        Bench::Histogram { points } => histogram::run(&options.server, points).await,
+        Bench::Files { size_mb, runs } => files::run(&options.server, size_mb, runs).await,
+    }
+}
