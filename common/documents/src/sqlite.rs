@@ -14,7 +14,6 @@ mod error;
 mod group;
 mod irregular;
 mod layout;
-mod order;
 mod reader;
 mod row;
 mod schema;
