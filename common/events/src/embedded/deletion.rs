@@ -251,7 +251,8 @@ fn image_urls(
     for source in sources {
         for series in find_series(&reader.connection, source, Some(EventType::Image), &MetricFilter::all())? {
             let mut statement = reader.connection.prepare_cached(
-                "SELECT DISTINCT url FROM records WHERE series = ?1 AND url IS NOT NULL \
+                "SELECT DISTINCT url FROM records INDEXED BY records_by_url \
+                 WHERE series = ?1 AND url IS NOT NULL \
                  AND (?2 IS NULL OR url > ?2) ORDER BY url LIMIT ?3",
             )?;
             let mut rows = statement.query(params![series.id, after, max])?;

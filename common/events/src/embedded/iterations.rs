@@ -99,7 +99,7 @@ impl Nearest {
         let table = match series.event_type {
             EventType::Scalar => "scalars",
             EventType::Log => "logs",
-            _ => "records",
+            _ => "records INDEXED BY records_by_iter",
         };
         let url = if with_url { " AND url IS NOT NULL" } else { "" };
         let direction = if self.order == Order::Ascending { "" } else { " DESC" };

@@ -207,10 +207,13 @@ impl<'a> Pager<'a> {
         bounds: Bounds,
         chosen: Option<&[i64]>,
     ) -> rusqlite::Result<()> {
-        let (columns, table) = match series.event_type {
-            EventType::Scalar => (SCALAR_COLUMNS, "scalars"),
-            EventType::Log => (LOG_COLUMNS, "logs"),
-            _ => (RECORD_COLUMNS_WITHOUT_BODY, "records"),
+        let (columns, table) = match (series.event_type, self.field) {
+            (EventType::Scalar, _) => (SCALAR_COLUMNS, "scalars"),
+            (EventType::Log, _) => (LOG_COLUMNS, "logs"),
+            (_, KeyField::Iter) => (RECORD_COLUMNS_WITHOUT_BODY, "records INDEXED BY records_by_iter"),
+            (_, KeyField::Timestamp) => {
+                (RECORD_COLUMNS_WITHOUT_BODY, "records INDEXED BY records_by_timestamp")
+            }
         };
         let key = match self.field {
             KeyField::Iter => "iter",

@@ -35,6 +35,7 @@ pub(super) fn image_ranges(
     for series in find_series(&reader.connection, source, Some(EventType::Image), &only(metric))? {
         let mut statement = reader.connection.prepare_cached(
             "SELECT min(newest), max(newest) FROM (SELECT max(iter) AS newest FROM records \
+             INDEXED BY records_by_url \
              WHERE series = ?1 AND url IS NOT NULL GROUP BY url)",
         )?;
         let (min, max): (Option<i64>, Option<i64>) =
@@ -111,7 +112,8 @@ fn image_iteration(
 ) -> rusqlite::Result<Option<i64>> {
     let direction = if order == Order::Ascending { "" } else { " DESC" };
     let sql = format!(
-        "SELECT iter FROM records WHERE series = ?1 AND iter BETWEEN ?2 AND ?3 AND url IS NOT NULL \
+        "SELECT iter FROM records INDEXED BY records_by_iter \
+         WHERE series = ?1 AND iter BETWEEN ?2 AND ?3 AND url IS NOT NULL \
          ORDER BY iter{direction} LIMIT 1"
     );
     connection.prepare_cached(&sql)?.query_row(params![series.id, low, high], |row| row.get(0)).optional()
@@ -119,7 +121,8 @@ fn image_iteration(
 
 fn image_at(reader: &Reader, series: &Series, iter: i64) -> EventResult<Option<Event>> {
     let mut find = reader.connection.prepare_cached(
-        "SELECT seq FROM records WHERE series = ?1 AND iter = ?2 AND url IS NOT NULL \
+        "SELECT seq FROM records INDEXED BY records_by_iter \
+         WHERE series = ?1 AND iter = ?2 AND url IS NOT NULL \
          ORDER BY url DESC, seq LIMIT 1",
     )?;
     let seq: Option<i64> = find.query_row([series.id, iter], |row| row.get(0)).optional()?;
@@ -240,7 +243,8 @@ fn plot_iteration(
 ) -> rusqlite::Result<Option<i64>> {
     let direction = if order == Order::Ascending { "" } else { " DESC" };
     let sql = format!(
-        "SELECT iter FROM records WHERE series = ?1 AND iter BETWEEN ?2 AND ?3 ORDER BY iter{direction} LIMIT 1"
+        "SELECT iter FROM records INDEXED BY records_by_iter \
+         WHERE series = ?1 AND iter BETWEEN ?2 AND ?3 ORDER BY iter{direction} LIMIT 1"
     );
     connection.prepare_cached(&sql)?.query_row(params![series.id, low, high], |row| row.get(0)).optional()
 }
@@ -251,7 +255,8 @@ fn plots_at(reader: &Reader, series: &[Series], iteration: i64) -> EventResult<O
     let mut events = Vec::new();
     for series in series {
         let mut find = reader.connection.prepare_cached(
-            "SELECT seq FROM records WHERE series = ?1 AND iter = ?2 ORDER BY seq LIMIT ?3",
+            "SELECT seq FROM records INDEXED BY records_by_iter \
+             WHERE series = ?1 AND iter = ?2 ORDER BY seq LIMIT ?3",
         )?;
         let room = (MAX_PLOTS - events.len()) as i64;
         let records: Vec<i64> = find

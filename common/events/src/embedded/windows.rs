@@ -36,7 +36,8 @@ pub(super) fn latest_plots(
     let mut found: Vec<(Series, Vec<i64>)> = Vec::new();
     for series in find_series(&reader.connection, source, Some(EventType::Plot), metrics)? {
         let mut statement = reader.connection.prepare_cached(
-            "SELECT seq FROM records WHERE series = ?1 AND NOT invalid ORDER BY iter DESC, seq LIMIT ?2",
+            "SELECT seq FROM records INDEXED BY records_by_iter \
+             WHERE series = ?1 AND NOT invalid ORDER BY iter DESC, seq LIMIT ?2",
         )?;
         let records: Vec<i64> =
             statement.query_map([series.id, limit], |row| row.get(0))?.collect::<Result<_, _>>()?;
@@ -69,8 +70,10 @@ pub(super) fn metric_states(
     let mut states: BTreeMap<String, MetricState> = BTreeMap::new();
     for series in find_series(&reader.connection, source, Some(kind.event_type()), metrics)? {
         let url = if kind == WindowKind::Images { " AND url IS NOT NULL" } else { "" };
-        let sql =
-            format!("SELECT timestamp FROM records WHERE series = ?1{url} ORDER BY timestamp DESC LIMIT 1");
+        let sql = format!(
+            "SELECT timestamp FROM records INDEXED BY records_by_timestamp \
+             WHERE series = ?1{url} ORDER BY timestamp DESC LIMIT 1"
+        );
         let mut newest = reader.connection.prepare_cached(&sql)?;
         let newest: Option<i64> = newest.query_row([series.id], |row| row.get(0)).optional()?;
         let Some(timestamp) = newest else { continue };
@@ -97,14 +100,16 @@ pub(super) fn metric_states(
 /// The second-greatest iteration in which the newest image's url was used.
 fn last_invalid_iteration(connection: &Connection, series: &Series) -> rusqlite::Result<Option<i64>> {
     let mut newest = connection.prepare_cached(
-        "SELECT url FROM records WHERE series = ?1 AND url IS NOT NULL AND iter IS NOT NULL \
+        "SELECT url FROM records INDEXED BY records_by_iter \
+         WHERE series = ?1 AND url IS NOT NULL AND iter IS NOT NULL \
          ORDER BY iter DESC, url DESC LIMIT 1",
     )?;
     let Some(url) = newest.query_row([series.id], |row| row.get::<_, String>(0)).optional()? else {
         return Ok(None);
     };
     let mut second = connection.prepare_cached(
-        "SELECT DISTINCT iter FROM records WHERE series = ?1 AND url = ?2 AND iter IS NOT NULL \
+        "SELECT DISTINCT iter FROM records INDEXED BY records_by_url \
+         WHERE series = ?1 AND url = ?2 AND iter IS NOT NULL \
          ORDER BY iter DESC LIMIT 1 OFFSET 1",
     )?;
     second.query_row(params![series.id, url], |row| row.get(0)).optional()
@@ -131,10 +136,12 @@ pub(super) fn window(
     let asked: HashSet<&String> = query.metrics.iter().collect();
     let max_variants = (limits.budget() / (asked.len() * query.iters.max(1))).max(1);
     let sql = if images {
-        "SELECT seq FROM records WHERE series = ?1 AND iter = ?2 AND url IS NOT NULL \
+        "SELECT seq FROM records INDEXED BY records_by_iter \
+         WHERE series = ?1 AND iter = ?2 AND url IS NOT NULL \
          ORDER BY url DESC, seq LIMIT 1"
     } else {
-        "SELECT seq FROM records WHERE series = ?1 AND iter = ?2 ORDER BY timestamp DESC, seq LIMIT 1"
+        "SELECT seq FROM records INDEXED BY records_by_iter \
+         WHERE series = ?1 AND iter = ?2 ORDER BY timestamp DESC, seq LIMIT 1"
     };
     let mut iterations = Vec::new();
     for iter in nearest.into_iterations() {

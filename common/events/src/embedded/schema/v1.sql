@@ -66,6 +66,8 @@ CREATE TABLE records (
     sources TEXT,
     body BLOB
 );
+-- Queries name the index that they need: without statistics the planner often prefers another one, with which
+-- they would read the whole series.
 CREATE INDEX records_by_iter ON records (series, iter);
 CREATE INDEX records_by_timestamp ON records (series, timestamp);
 CREATE INDEX records_by_url ON records (series, url, iter) WHERE url IS NOT NULL;
