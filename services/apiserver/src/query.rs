@@ -33,6 +33,7 @@ pub(crate) mod testing;
 mod visibility;
 
 pub(crate) use answer::{answer, answer_everything};
+pub(crate) use dates::parse_date;
 pub use entity::{Default, Entity, Field, Kind, LegacyTags, PathRules, QueryFields};
 pub(crate) use keys::{escape_key, md5_hex, unescape_key};
 pub(crate) use list_filter::{dictionary_filter, operator_filter};

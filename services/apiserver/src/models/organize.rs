@@ -1,0 +1,154 @@
+//! Where models belong and how they are labelled (spec 04 §1.7).
+
+use std::{collections::HashSet, sync::Arc};
+
+use bson::{Bson, Document, doc};
+use clearml_documents::{Change, Collection, DocumentStoreExt, Filter, Find, Update, Write};
+use serde::Deserialize;
+
+use super::access;
+use crate::{
+    App,
+    api::{ApiError, ApiResult, Call, Many, check, codes},
+    projects::{
+        self,
+        tag_cache::{self, TagField, Tagged},
+    },
+    tasks::{access::id_of, touch},
+};
+
+const ARCHIVED: &str = "archived";
+
+/// Names models.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ByIds {
+    #[serde(default)]
+    ids: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct MoveRequest {
+    #[serde(default)]
+    ids: Vec<String>,
+    project: Option<String>,
+    project_name: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct UpdateTagsRequest {
+    #[serde(default)]
+    ids: Vec<String>,
+    #[serde(default)]
+    add_tags: Vec<String>,
+    #[serde(default)]
+    remove_tags: Vec<String>,
+}
+
+/// `models.archive_many`
+pub(crate) async fn archive_many(app: Arc<App>, call: Arc<Call>, request: ByIds) -> ApiResult {
+    let change = Change::AddToSet("system_tags".to_owned(), vec![ARCHIVED.into()]);
+    change_each(&app, &call, &request.ids, "archived", change).await
+}
+
+/// `models.unarchive_many`
+pub(crate) async fn unarchive_many(app: Arc<App>, call: Arc<Call>, request: ByIds) -> ApiResult {
+    let change = Change::PullAll("system_tags".to_owned(), vec![ARCHIVED.into()]);
+    change_each(&app, &call, &request.ids, "unarchived", change).await
+}
+
+async fn change_each(app: &App, call: &Call, ids: &[String], done: &str, change: Change) -> ApiResult {
+    check::not_empty("ids", ids)?;
+    let mut update = touch::last_change(app.now(), call.user());
+    update.push(change);
+    let many = Many::run(ids, async |id| {
+        let own = access::own(call.company(), &id);
+        let outcome = app.documents.update_one(Collection::Model, own, update.clone()).await?;
+        if outcome.matched == 0 {
+            return Err(access::unknown_model(call.company(), &id));
+        }
+        Ok(doc! {done: true})
+    });
+    Ok(many.await?.into_document().into())
+}
+
+/// `models.make_public`
+pub(crate) async fn make_public(app: Arc<App>, call: Arc<Call>, request: ByIds) -> ApiResult {
+    let own = Filter::eq("company", call.company());
+    let changes = vec![Change::set("company", ""), Change::set("company_origin", call.company())];
+    change_company(&app, &call, &request.ids, own, changes).await
+}
+
+/// `models.make_private`
+pub(crate) async fn make_private(app: Arc<App>, call: Arc<Call>, request: ByIds) -> ApiResult {
+    let lent = Filter::eq("company", "").and(Filter::eq("company_origin", call.company()));
+    let changes = vec![Change::set("company", call.company()), Change::unset("company_origin")];
+    change_company(&app, &call, &request.ids, lent, changes).await
+}
+
+/// All of the models fulfil the condition, or nothing happens.
+async fn change_company(
+    app: &App,
+    call: &Call,
+    ids: &[String],
+    condition: Filter,
+    mut update: Update,
+) -> ApiResult {
+    check::not_empty("ids", ids)?;
+    let filter = Filter::ids(ids.iter().map(String::as_str)).and(condition);
+    let found = app.documents.find(Collection::Model, Find::new(filter.clone()).include(["_id"])).await?;
+    let found: HashSet<&str> = found.iter().map(id_of).collect();
+    let missing: Vec<Bson> =
+        ids.iter().filter(|id| !found.contains(id.as_str())).map(|id| id.as_str().into()).collect();
+    if !missing.is_empty() {
+        return Err(ApiError::new(codes::INVALID_MODEL_ID).with("ids", missing));
+    }
+    update.extend(touch::last_change(app.now(), call.user()));
+    let outcome = app.documents.update_many(Collection::Model, filter, update).await?;
+    Ok(doc! {"updated": outcome.matched as i64}.into())
+}
+
+/// `models.move`
+pub(crate) async fn move_models(app: Arc<App>, call: Arc<Call>, request: MoveRequest) -> ApiResult {
+    check::not_empty("ids", &request.ids)?;
+    let project_name = request.project_name.as_deref().filter(|name| !name.is_empty());
+    if !call.data.contains_key("project") && project_name.is_none() {
+        return Err(
+            ApiError::new(codes::MISSING_REQUIRED_FIELDS).extra("project or project_name is required")
+        );
+    }
+    let project = request.project.as_deref();
+    let target =
+        projects::move_under_project(&app, &call, Collection::Model, &request.ids, project, project_name);
+    Ok(doc! {"project_id": target.await?}.into())
+}
+
+/// `models.update_tags`
+pub(crate) async fn update_tags(app: Arc<App>, call: Arc<Call>, request: UpdateTagsRequest) -> ApiResult {
+    check::not_empty("ids", &request.ids)?;
+    if request.add_tags.is_empty() && request.remove_tags.is_empty() {
+        return Err(ApiError::validation("Either add tags or remove tags should be provided"));
+    }
+    let own = Filter::ids(request.ids.iter().map(String::as_str)).and(Filter::eq("company", call.company()));
+    let models: Vec<Document> =
+        app.documents.find(Collection::Model, Find::new(own.clone()).include(["project"])).await?;
+    let traces = touch::last_change(app.now(), call.user());
+    let write = |change: Change| {
+        let update = std::iter::once(change).chain(traces.clone()).collect();
+        Write::Update { filter: own.clone(), update, many: true, upsert: false }
+    };
+    let values = |tags: &[String]| tags.iter().map(|tag| Bson::from(tag.as_str())).collect();
+    let mut writes = Vec::new();
+    if !request.add_tags.is_empty() {
+        writes.push(write(Change::AddToSet("tags".to_owned(), values(&request.add_tags))));
+    }
+    if !request.remove_tags.is_empty() {
+        writes.push(write(Change::PullAll("tags".to_owned(), values(&request.remove_tags))));
+    }
+    let outcomes = app.documents.write(Collection::Model, writes).await?;
+    let updated: u64 = outcomes.iter().map(|outcome| outcome.matched).sum();
+
+    let affected: HashSet<&str> = models.iter().filter_map(|model| model.get_str("project").ok()).collect();
+    projects::touch(&app, &affected).await?;
+    tag_cache::reset(&app, call.company(), Tagged::Models, &[TagField::Tags], &affected).await?;
+    Ok(doc! {"updated": updated as i64}.into())
+}
