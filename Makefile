@@ -1,0 +1,64 @@
+# `make run` builds and starts the server with its Web-App; `make test` runs all tests.
+
+DATA_DIR ?=
+SDK := tests/sdk/.venv
+
+.PHONY: run build web test lint test-rust test-web test-sdk test-browser bench clean
+.NOTPARALLEL:
+
+run: build
+	target/release/clearml-server $(if $(DATA_DIR),--data-dir $(DATA_DIR))
+
+build: prepare-run web
+	cargo build --release --locked -p clearml-server
+
+prepare-%:
+	@.ci/prepare $*
+
+web: web/node_modules/.package-lock.json
+	npm --prefix web run --silent build
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	npm --prefix web ci --no-audit --no-fund --loglevel=error
+
+test: prepare-test lint test-web test-rust test-sdk test-browser
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+test-rust:
+	cargo test --workspace --locked
+
+test-web: web/node_modules/.package-lock.json
+	npm --prefix web run --silent lint
+	npm --prefix web test --silent
+	npm --prefix web run --silent build
+
+# The suites below drive a built server: the debug build, which the tests above have built most of.
+target/debug/clearml-server: FORCE
+	cargo build --locked -p clearml-server
+
+$(SDK)/installed: tests/sdk/requirements.txt
+	python3 -m venv $(SDK)
+	$(SDK)/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+test-sdk: target/debug/clearml-server $(SDK)/installed
+	cd tests/sdk && CLEARML_SERVER_BINARY=$(CURDIR)/$< .venv/bin/pytest -n 3 --dist worksteal
+
+tests/web/node_modules/.package-lock.json: tests/web/package-lock.json
+	npm --prefix tests/web ci --no-audit --no-fund --loglevel=error
+
+test-browser: target/debug/clearml-server tests/web/node_modules/.package-lock.json
+	cd tests/web && npx tsc --noEmit && CLEARML_SERVER_BINARY=$(CURDIR)/$< npm test --silent
+
+# Speed and weight, see tests/bench/README.md; not part of the tests.
+bench:
+	cargo build --release --locked -p clearml-server -p clearml-bench
+	for bench in start events tasks histogram files; do target/release/clearml-bench $$bench || exit 1; done
+
+clean:
+	rm -rf target web/dist web/node_modules tests/web/node_modules $(SDK)
+
+FORCE:
