@@ -28,8 +28,6 @@ mod paths;
 mod projection;
 mod request;
 mod tags;
-#[cfg(test)]
-pub(crate) mod testing;
 mod visibility;
 
 pub(crate) use answer::{answer, answer_everything};
