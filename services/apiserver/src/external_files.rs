@@ -1,6 +1,9 @@
 //! Events and files outside the documents that go when tasks or models are reset or deleted (spec 02 §7.4,
 //! §12; 05 §12). Events are removed here; files are written down for the job that deletes them.
 
+mod address;
+mod deletion;
+mod fileserver;
 mod schedule;
 mod settings;
 
@@ -8,6 +11,7 @@ use std::collections::HashSet;
 
 use clearml_events::{Pace, Selection, Source, UrlKind};
 
+pub(crate) use deletion::delete_due;
 use schedule::{StorageType, schedule};
 pub use settings::ExternalFileSettings;
 

@@ -11,6 +11,10 @@ pub struct ExternalFileSettings {
     pub fileserver_prefixes: Vec<String>,
     /// `async_urls_delete.fileserver.timeout_sec`: of one call to the file server.
     pub fileserver_timeout: Duration,
+    /// `hosts.fileserver`: where the server itself reaches the file server (`http://`).
+    pub fileserver_host: String,
+    /// `async_urls_delete.fileserver.token_expiration_sec`: of the token that the file server gets.
+    pub fileserver_token_expiration: Duration,
     /// `async_urls_delete.max_retries`: attempts before a file is given up.
     pub max_retries: u32,
     /// `async_urls_delete.retry_timeout_sec`: pause before the next attempt.
@@ -29,6 +33,8 @@ impl Default for ExternalFileSettings {
             enabled: true,
             fileserver_prefixes: vec!["https://".to_owned(), "http://".to_owned()],
             fileserver_timeout: Duration::from_secs(300),
+            fileserver_host: "http://localhost:8081".to_owned(),
+            fileserver_token_expiration: Duration::from_secs(600),
             max_retries: 3,
             retry_timeout: Duration::from_secs(60),
             async_events_delete: true,
