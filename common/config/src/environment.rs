@@ -24,6 +24,11 @@ impl Environment {
         self.0.get(name).map(String::as_str)
     }
 
+    /// All variables, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// The first of these variables that is set and not empty, with its name.
     pub fn first<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Option<(&'a str, &str)> {
         names.into_iter().find_map(|name| Some((name, self.get(name).filter(|value| !value.is_empty())?)))

@@ -22,4 +22,7 @@ pub enum ConfigError {
     /// The file of generated secrets can't be read or written.
     #[error("{}: {reason}", path.display())]
     Secrets { path: PathBuf, reason: String },
+    /// The data directory can't be used.
+    #[error("data directory {}: {reason}", path.display())]
+    DataDir { path: PathBuf, reason: String },
 }

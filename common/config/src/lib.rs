@@ -9,18 +9,22 @@
 //! never closed for an empty one, and can't tell the line of a value, which our errors name.
 
 mod config;
+mod data_dir;
 mod dedicated;
 mod deserialize;
 mod environment;
 mod error;
 mod hocon;
 mod merge;
+mod options;
 mod secrets;
 pub mod settings;
 mod value;
 
 pub use config::{Config, Sources, config_directories};
+pub use data_dir::DataDir;
 pub use environment::Environment;
 pub use error::ConfigError;
+pub use options::{CommonOptions, Loaded, Locking};
 pub use secrets::{GeneratedSecrets, generate_key, generate_secret};
 pub use settings::{Seconds, Secret, Settings};

@@ -5,7 +5,7 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use clearml_config::{
-    Config, ConfigError, Environment, GeneratedSecrets, Settings, Sources, config_directories,
+    Config, ConfigError, DataDir, Environment, GeneratedSecrets, Settings, Sources, config_directories,
 };
 
 struct Folder(tempfile::TempDir);
@@ -357,4 +357,23 @@ fn shown_settings_hide_secrets() {
     assert!(shown.contains("\"tokens_cache_threshold_sec\":43200"), "{shown}");
     let debug = format!("{:?}", config.settings().unwrap());
     assert!(!debug.contains("veiled1") && !debug.contains("veiled2"), "{debug}");
+}
+
+#[test]
+fn a_data_directory_is_private_and_has_one_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new/data");
+    let first = DataDir::open_alone(&path).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+    let error = DataDir::open_alone(&path).unwrap_err().to_string();
+    assert!(error.contains("in use by another server") && error.contains("hint:"), "{error}");
+    assert!(error.contains(&std::process::id().to_string()), "{error}");
+    DataDir::open_shared(&path).unwrap();
+    drop(first);
+    DataDir::open_alone(&path).unwrap();
+
+    let environment = |variables: &[(&str, &str)]| variables.iter().copied().collect::<Environment>();
+    let path = |variables| DataDir::default_path(&environment(variables)).display().to_string();
+    assert_eq!(path(&[("HOME", "/home/me")]), "/home/me/.clearml-server");
+    assert_eq!(path(&[("HOME", "/home/me"), ("XDG_DATA_HOME", "/data")]), "/data/clearml-server");
 }

@@ -13,6 +13,9 @@ use crate::{
 /// An array longer than this is not made by assigning to a far index.
 const MAX_PADDED_INDEX: usize = 100_000;
 
+/// As deep as MongoDB lets documents be.
+const MAX_PATH_DEPTH: usize = 100;
+
 /// Applies the changes in order; `inserting` says whether an upsert makes the document.
 ///
 /// Errors: [`StoreError::InvalidValue`] when a path leads through a scalar or is malformed, when an array
@@ -243,6 +246,9 @@ fn check_path(path: &str) -> StoreResult<()> {
     if path.split('.').any(str::is_empty) {
         return Err(StoreError::InvalidValue(format!("the path '{path}' contains an empty field name")));
     }
+    if path.split('.').count() > MAX_PATH_DEPTH {
+        return Err(StoreError::InvalidValue(format!("a path has more than {MAX_PATH_DEPTH} parts")));
+    }
     if path.contains('\0') {
         return Err(StoreError::InvalidValue("a field name contains a zero byte".to_owned()));
     }
@@ -389,6 +395,7 @@ mod tests {
         refused(doc! {"a": [1]}, Change::set("a.b", 1));
         refused(doc! {}, Change::set("a..b", 1));
         refused(doc! {}, Change::set("", 1));
+        refused(doc! {}, Change::set(["a"; 101].join("."), 1));
         refused(doc! {"_id": "a"}, Change::set("_id", "b"));
     }
 

@@ -58,7 +58,8 @@ pub struct Find {
     pub skip: u64,
     pub limit: Option<u64>,
     pub projection: Projection,
-    /// Compare text as `{locale: "en_US", numericOrdering: true}`: `"2" < "10"`, in filter and order.
+    /// Compare text as `{locale: "en_US", numericOrdering: true}`: `"2" < "10"`, in the filter's comparisons
+    /// and in the order. Equality stays exact in the embedded store.
     pub numeric_collation: bool,
 }
 

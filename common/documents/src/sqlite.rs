@@ -14,6 +14,7 @@ mod error;
 mod group;
 mod irregular;
 mod layout;
+mod order;
 mod reader;
 mod row;
 mod schema;

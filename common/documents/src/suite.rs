@@ -40,6 +40,7 @@ macro_rules! document_store_suite {
             projections
             large_lists_of_ids
             full_text_search
+            every_collection_stores
             inserts_refuse_known_ids
             unique_indexes_name_their_fields
             writes_are_all_or_nothing

@@ -1,4 +1,5 @@
 //! The embedded store passes the common suite, and keeps what it acknowledged.
+#![expect(clippy::unwrap_used, reason = "these are tests")]
 
 use std::{os::unix::fs::PermissionsExt, sync::Arc};
 

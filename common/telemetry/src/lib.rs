@@ -1,1 +1,14 @@
-//! (being written)
+//! What every service needs to run: logs, metrics, probes, a listener that drains, orderly shutdown.
+
+mod health;
+mod logging;
+mod metrics;
+mod process;
+mod serve;
+mod shutdown;
+
+pub use health::{Health, health_routes, with_probes};
+pub use logging::{LogError, init_logging};
+pub use metrics::{Metrics, MetricsError};
+pub use serve::{Listening, bind, serve};
+pub use shutdown::Shutdown;

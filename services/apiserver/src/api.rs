@@ -31,6 +31,7 @@ pub(crate) use error::python_text;
 pub use error::{ApiError, ErrorCode, codes};
 pub(crate) use last_used::LastUsed;
 pub use registry::Registry;
+pub(crate) use request::is_truthy;
 pub use request::{Any, Object, Patch, from_document};
 pub use router::router;
 pub use settings::{ApiSettings, AuthSettings, CorsSettings, FixedUser, FixedUsers, GuestSettings};

@@ -28,6 +28,8 @@ mod paths;
 mod projection;
 mod request;
 mod tags;
+#[cfg(test)]
+pub(crate) mod testing;
 mod visibility;
 
 pub(crate) use answer::{answer, answer_everything};

@@ -40,8 +40,8 @@ impl Default for ApiServer {
             request: Request::default(),
             response: Response::default(),
             version: Version::default(),
-            return_stack: true,
-            return_stack_to_caller: true,
+            return_stack: false,
+            return_stack_to_caller: false,
             return_stack_on_code: vec![vec![500, 0]],
             auth: Auth::default(),
             cors: Cors::default(),
@@ -79,11 +79,28 @@ impl Default for Listen {
 }
 
 /// `apiserver.request`
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Request {
     /// Cut from the beginning of each path.
     pub strip_prefix: Option<String>,
+    /// Largest body of an authenticated caller, in bytes.
+    pub max_body_size: usize,
+    /// Largest body of anybody else, in bytes.
+    pub max_open_body_size: usize,
+    /// Longest pause within a body.
+    pub body_timeout_sec: Seconds,
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        Self {
+            strip_prefix: None,
+            max_body_size: 64 << 20,
+            max_open_body_size: 1 << 20,
+            body_timeout_sec: Seconds::new(60),
+        }
+    }
 }
 
 /// `apiserver.response`, `fileserver.response`

@@ -16,8 +16,7 @@ use super::{
     text::match_query,
 };
 use crate::{
-    Filter, Find, Matcher, Order, Sort, SortKey, StoreError, StoreResult, path::Path, regex::Pattern,
-    value::Collation,
+    Filter, Find, Matcher, SortKey, StoreError, StoreResult, regex::Pattern,
 };
 
 /// Lists longer than this are bound as one JSON array, so that the statement stays the same.
@@ -50,9 +49,9 @@ impl Condition {
 /// Compiles the parts of one statement, gathering its parameters and slots.
 #[derive(Debug)]
 pub(super) struct Compiler<'a> {
-    layout: &'static Layout,
+    pub(super) layout: &'static Layout,
     irregular: u64,
-    numeric_collation: bool,
+    pub(super) numeric_collation: bool,
     session: &'a Session,
     /// The wanted order is that of an index, and this many documents end the walk along it.
     page: Option<u64>,
@@ -61,7 +60,7 @@ pub(super) struct Compiler<'a> {
 }
 
 /// What a path is to SQL.
-enum Place<'a> {
+pub(super) enum Place<'a> {
     Id,
     Column(&'a Column),
     Side(&'a Side),
@@ -110,7 +109,7 @@ impl<'a> Compiler<'a> {
         format!("?{}", self.params.len())
     }
 
-    fn bind_slot(&mut self, slot: Slot) -> String {
+    pub(super) fn bind_slot(&mut self, slot: Slot) -> String {
         self.slots.push(slot);
         self.bind(Value::Integer(self.slots.len() as i64 - 1))
     }
@@ -142,37 +141,13 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// The whole `ORDER BY` list.
-    pub(super) fn order(&mut self, filter: &Filter, sorts: &[Sort]) -> StoreResult<String> {
-        let mut parts = Vec::with_capacity(sorts.len() + 1);
-        let mut unique = false;
-        for sort in sorts {
-            let direction = match sort.order {
-                Order::Ascending => "ASC",
-                Order::Descending => "DESC",
-            };
-            match &sort.key {
-                SortKey::TextScore => parts.push(self.text_score(filter)?),
-                SortKey::Field(path) => {
-                    let key = self.sort_key(path, sort.order);
-                    parts.push(format!("{key} {direction}"));
-                    unique |= path == "_id";
-                }
-            }
-        }
-        if !unique {
-            parts.push(format!("{}.seq ASC", self.layout.quoted_table()));
-        }
-        Ok(parts.join(", "))
-    }
-
     /// The column of a path, when it has one that can be trusted.
     pub(super) fn trusted_column(&self, path: &str) -> Option<&'static Column> {
         let (position, column) = self.layout.column(path)?;
         (self.irregular & (1 << position) == 0).then_some(column)
     }
 
-    fn place(&self, path: &str) -> Place<'static> {
+    pub(super) fn place(&self, path: &str) -> Place<'static> {
         if path == "_id" {
             return Place::Id;
         }
@@ -346,6 +321,11 @@ impl<'a> Compiler<'a> {
                 "NOT EXISTS (SELECT 1 FROM {side} AS side WHERE side.value IN {list} AND side.seq = {table}.seq)"
             )));
         }
+        if let [Bson::Null] = values
+            && let Place::Column(column) = self.place(path)
+        {
+            return Ok(Condition::of_columns(format!("{} IS NOT NULL", quoted(column.name))));
+        }
         match filter {
             Filter::NotEqual(path, value) => {
                 Ok(negated(self.equal(&Filter::eq(path, value.clone()), path, value)?))
@@ -480,49 +460,6 @@ impl<'a> Compiler<'a> {
         })
     }
 
-    fn sort_key(&mut self, path: &str, order: Order) -> String {
-        let collate = if self.numeric_collation { " COLLATE \"numeric\"" } else { "" };
-        match self.place(path) {
-            Place::Id => format!("\"_id\"{collate}"),
-            Place::Column(column) if column.date => quoted(column.name),
-            Place::Column(column) => quoted(column.name) + collate,
-            Place::Side(_) | Place::Inside => {
-                let slot = self.bind_slot(Slot::Order {
-                    path: Path::new(path),
-                    descending: order == Order::Descending,
-                    collation: Collation::new(self.numeric_collation),
-                });
-                format!("order_key({}, {slot})", self.layout.document_expression())
-            }
-        }
-    }
-
-    /// Lower is better in FTS5, so that ascending puts the best first.
-    fn text_score(&mut self, filter: &Filter) -> StoreResult<String> {
-        let Some(search) = find_text(filter) else {
-            return Err(StoreError::InvalidValue(
-                "text score is not available without a text search".to_owned(),
-            ));
-        };
-        if self.layout.text.is_empty() {
-            return Err(StoreError::NoTextIndex);
-        }
-        let Some(query) = match_query(search) else { return Ok("0".to_owned()) };
-        let query = self.bind(Value::Text(query));
-        let (text, table) = (self.layout.quoted_text_table(), self.layout.quoted_table());
-        let weights: String = self.layout.text.iter().map(|(_, weight)| format!(", {weight}.0")).collect();
-        Ok(format!(
-            "ifnull((SELECT bm25({text}{weights}) FROM {text} WHERE {text} MATCH {query} AND rowid = {table}.seq), 0) ASC"
-        ))
-    }
-}
-
-fn find_text(filter: &Filter) -> Option<&str> {
-    match filter {
-        Filter::Text(search) => Some(search),
-        Filter::And(filters) | Filter::Or(filters) => filters.iter().find_map(find_text),
-        _ => None,
-    }
 }
 
 fn operand(value: &Bson, date: bool) -> Operand {

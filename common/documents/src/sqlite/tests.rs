@@ -1,4 +1,5 @@
 //! Tests of what the store does inside.
 
+mod faults;
 mod plans;
 mod random;

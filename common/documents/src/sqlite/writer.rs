@@ -80,8 +80,7 @@ impl Writer {
         while commands.blocking_recv_many(&mut group, MAX_GROUP) > 0 {
             self.commit_group(group.drain(..));
         }
-        let tidy = "PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);";
-        if let Err(error) = self.session.connection.execute_batch(tidy) {
+        if let Err(error) = self.session.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
             tracing::warn!(%error, "failed to tidy the document store");
         }
     }

@@ -30,6 +30,22 @@ pub async fn inserts_refuse_known_ids(store: Store) {
     assert!(matches!(result, Err(StoreError::InvalidValue(_))));
 }
 
+pub async fn every_collection_stores(store: Store) {
+    for (number, collection) in Collection::ALL.into_iter().enumerate() {
+        // The same id and fields of its own in each: collections of one name in two databases are two.
+        let id = "same";
+        insert(&store, collection, [doc! {"_id": id, "number": number as i64}]).await;
+        let update = vec![Change::Increment("number".into(), 100), Change::set("name", "n")];
+        store.update_one(collection, Filter::id(id), update).await.unwrap();
+        let named = Find::new(Filter::eq("name", "n")).include(["number"]);
+        let found = store.find(collection, named).await.unwrap();
+        assert_eq!(found, [doc! {"_id": id, "number": number as i64 + 100}]);
+    }
+    for collection in Collection::ALL {
+        assert_eq!(store.delete(collection, Filter::Everything).await.unwrap(), 1);
+    }
+}
+
 pub async fn unique_indexes_name_their_fields(store: Store) {
     let queue = |id: &str, name: &str, company: &str| doc! {"_id": id, "name": name, "company": company};
     insert(&store, Collection::Queue, [queue("1", "q", "a"), queue("2", "q", "b"), queue("3", "r", "a")])

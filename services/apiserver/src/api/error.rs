@@ -258,6 +258,7 @@ impl From<clearml_events::EventError> for ApiError {
             clearml_events::EventError::DiskFull(reason) => Self::new(codes::LOW_DISK_SPACE)
                 .extra("metrics, logs and all indexed data is in read-only mode!")
                 .with("reason", reason),
+            clearml_events::EventError::InvalidPosition => Self::new(codes::INVALID_SCROLL_ID),
             other => Self::new(codes::DATA_ERROR).extra(other.to_string()),
         }
     }

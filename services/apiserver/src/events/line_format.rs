@@ -275,28 +275,17 @@ fn number(text: &str) -> Result<(Option<usize>, &str), FormatError> {
 
 /// The text as Python's `repr` (or `ascii`) writes it.
 fn representation(text: &str, ascii: bool) -> String {
-    use std::fmt::Write as _;
-    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push(quote);
-    for character in text.chars() {
-        let code = u32::from(character);
-        // Writing to a String can't fail.
-        let _ = match character {
-            '\\' => out.write_str("\\\\"),
-            '\n' => out.write_str("\\n"),
-            '\r' => out.write_str("\\r"),
-            '\t' => out.write_str("\\t"),
-            _ if character == quote => write!(out, "\\{quote}"),
-            _ if code < 0x20 || (0x7f..0xa0).contains(&code) => write!(out, "\\x{code:02x}"),
-            _ if !ascii || code < 0x7f => out.write_char(character),
-            _ if code <= 0xff => write!(out, "\\x{code:02x}"),
-            _ if code <= 0xffff => write!(out, "\\u{code:04x}"),
-            _ => write!(out, "\\U{code:08x}"),
-        };
+    let quoted = crate::python::repr(&bson::Bson::from(text));
+    if !ascii || quoted.is_ascii() {
+        return quoted;
     }
-    out.push(quote);
-    out
+    let escape = |character: char| match u32::from(character) {
+        ..0x80 => character.to_string(),
+        code @ ..0x100 => format!("\\x{code:02x}"),
+        code @ ..0x1_0000 => format!("\\u{code:04x}"),
+        code => format!("\\U{code:08x}"),
+    };
+    quoted.chars().map(escape).collect()
 }
 
 #[cfg(test)]

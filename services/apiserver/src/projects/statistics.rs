@@ -276,3 +276,49 @@ fn insert_counts(name: &str, counts: &HashMap<String, i64>, ids: &[String], page
         project.insert(name, counts.get(id).copied().unwrap_or_default());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        api::Reply,
+        projects::read::get_all_ex,
+        query::testing::{CountedApp, call},
+    };
+
+    /// A page of projects with all statistics takes a fixed number of readings.
+    #[tokio::test]
+    async fn statistics_do_not_ask_per_project() {
+        let counted = CountedApp::start();
+        let top = |n: i32| doc! { "_id": format!("p{n}"), "name": format!("project {n}"), "path": [] };
+        let below = |n: i32| {
+            let (id, parent) = (format!("s{n}"), format!("p{n}"));
+            doc! { "_id": id, "name": format!("project {n}/s"), "path": [&parent], "parent": &parent }
+        };
+        counted.store(Collection::Project, (0..50).map(top)).await;
+        counted.store(Collection::Project, (0..50).map(below)).await;
+        let task = |n: i32| {
+            let (project, status) = (format!("s{}", n % 50), "created");
+            doc! { "_id": format!("t{n}"), "project": project, "status": status, "runtime": {"ds_file_count": 1} }
+        };
+        counted.store(Collection::Task, (0..200).map(task)).await;
+
+        let request = doc! {
+            "shallow_search": true, "page_size": 50, "order_by": ["featured", "-last_update"],
+            "include_stats": true, "check_own_contents": true, "include_dataset_stats": true,
+        };
+        let reply = get_all_ex(Arc::clone(&counted.app), Arc::new(call()), request).await.unwrap();
+        let Reply::Data(data) = reply else { panic!("{reply:?}") };
+        let projects = data.get_array("projects").unwrap();
+        assert_eq!(projects.len(), 50);
+        for project in projects.iter().filter_map(Bson::as_document) {
+            let active = project.get_document("stats").unwrap().get_document("active").unwrap();
+            assert_eq!(active.get_i64("total_tasks").unwrap(), 4);
+        }
+        // The page in two parts (`featured` first, and those without), tasks and models in them, the
+        // projects below, their tasks, the latest dataset versions.
+        assert!(counted.store.take_readings() <= 7);
+    }
+}

@@ -240,3 +240,49 @@ pub(crate) async fn with_subprojects(app: &App, projects: Vec<Bson>) -> ApiResul
     }
     Ok(expanded)
 }
+
+#[cfg(test)]
+mod tests {
+    use bson::doc;
+
+    use super::*;
+    use crate::{
+        query::testing::{CountedApp, call},
+        tasks::schema::TASK,
+    };
+
+    /// A page with joins of joins takes one reading per reference, however long it is.
+    #[tokio::test]
+    async fn joins_do_not_ask_per_document() {
+        let counted = CountedApp::start();
+        let project =
+            |n: i32| doc! { "_id": format!("p{n}"), "name": format!("project {n}"), "user": format!("u{n}") };
+        counted.store(Collection::Project, (0..50).map(project)).await;
+        counted.store(Collection::User, (0..50).map(|n| doc! { "_id": format!("u{n}"), "name": "N" })).await;
+        let task = |n: i32| {
+            doc! {
+                "_id": format!("t{n}"), "name": "task", "project": format!("p{}", n % 50), "parent": "t0",
+                "user": format!("u{}", n % 50),
+            }
+        };
+        counted.store(Collection::Task, (0..400).map(task)).await;
+
+        let fields = vec!["project.user.name", "parent.project.name", "user.name", "execution.queue.name"];
+        let request = doc! { "only_fields": fields, "order_by": ["-last_update"] };
+        let caller = call();
+        let page = Query::joined(&counted.app, &caller, &TASK, request).fetch().await.unwrap();
+        assert_eq!(page.items.len(), 400);
+        assert_eq!(
+            page.items[7]
+                .get_document("project")
+                .unwrap()
+                .get_document("user")
+                .unwrap()
+                .get_str("name")
+                .unwrap(),
+            "N"
+        );
+        // Tasks; project, its user; parent, its project; user. No task is in a queue.
+        assert_eq!(counted.store.take_readings(), 6);
+    }
+}

@@ -69,6 +69,16 @@ fn first_pages_of_all_tasks() {
     check(Collection::Task, &find, "SCAN task USING INDEX index:task(name,_id)", false);
 }
 
+/// Documents that lack the field of an ascending order come last: two queries.
+#[test]
+fn first_pages_with_empties_last() {
+    let index = "task USING INDEX index:task(-started,_id) (started";
+    let find = first_page(visible().and(Filter::ne("started", Bson::Null)), Sort::ascending("started"));
+    check(Collection::Task, &find, &format!("SEARCH {index}>?)"), false);
+    let find = first_page(visible().and(Filter::empty("started")), Sort::ascending("started"));
+    check(Collection::Task, &find, &format!("SEARCH {index}=?)"), false);
+}
+
 #[test]
 fn first_page_of_a_project() {
     let filter = visible()

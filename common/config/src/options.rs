@@ -1,0 +1,60 @@
+//! Command line options that all servers share, and what they lead to.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::{
+    Config, ConfigError, DataDir, Environment, GeneratedSecrets, Settings, Sources, config_directories,
+};
+
+/// Where configuration and data are.
+#[derive(Debug, Clone, Default, Args)]
+pub struct CommonOptions {
+    /// Directory for everything that is stored [default: $XDG_DATA_HOME/clearml-server, else ~/.clearml-server]
+    #[arg(long, global = true, value_name = "DIR", env = "CLEARML_DATA_DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Directory with configuration files; may be given several times [default: $CLEARML_CONFIG_DIR, else
+    /// /opt/clearml/config]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub config_dir: Vec<PathBuf>,
+}
+
+/// Whether other servers may use the data directory at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Locking {
+    Alone,
+    Shared,
+}
+
+/// A configuration with its data directory.
+#[derive(Debug)]
+pub struct Loaded {
+    pub config: Config,
+    pub settings: Settings,
+    pub data_dir: DataDir,
+    pub environment: Environment,
+}
+
+impl CommonOptions {
+    /// Reads the configuration; creates the data directory and the missing secrets.
+    pub fn load(&self, locking: Locking) -> Result<Loaded, ConfigError> {
+        let environment = Environment::of_process();
+        let directories = match self.config_dir.as_slice() {
+            [] => config_directories(&environment),
+            given => given.to_vec(),
+        };
+        let config = Config::load(&Sources { directories, environment: environment.clone() })?;
+        // Mistakes show before anything is created.
+        config.settings()?;
+        let path = self.data_dir.clone().unwrap_or_else(|| DataDir::default_path(&environment));
+        let data_dir = match locking {
+            Locking::Alone => DataDir::open_alone(&path)?,
+            Locking::Shared => DataDir::open_shared(&path)?,
+        };
+        let secrets = GeneratedSecrets::load_or_create(&data_dir.secrets_file())?;
+        let config = config.with_secrets(&secrets, &data_dir.secrets_file());
+        let settings = config.settings()?;
+        Ok(Loaded { config, settings, data_dir, environment })
+    }
+}
