@@ -7,8 +7,12 @@ use clearml_auth::{Revocations, TokenKey};
 use clearml_documents::DocumentStore;
 use clearml_events::{EventStore, StatisticsStore};
 use clearml_state::SharedState;
+use tokio::sync::Semaphore;
 
 use crate::{Settings, api::LastUsed, server::ResourceMonitor};
+
+/// Hashed passwords checked at the same time.
+const PASSWORD_CHECKS: usize = 2;
 
 /// The wired-up server, shared by all calls and background jobs.
 pub struct App {
@@ -21,6 +25,8 @@ pub struct App {
     pub(crate) token_key: TokenKey,
     pub(crate) revocations: Revocations,
     pub(crate) last_used: Arc<LastUsed>,
+    /// Turns for checking hashed passwords.
+    pub(crate) password_checks: Semaphore,
     pub(crate) resources: ResourceMonitor,
 }
 
@@ -40,6 +46,7 @@ impl App {
             token_key: TokenKey::new(&settings.auth.token_secret),
             revocations: Revocations::new(Arc::clone(&state)),
             last_used: Arc::default(),
+            password_checks: Semaphore::new(PASSWORD_CHECKS),
             resources: ResourceMonitor::default(),
             documents,
             state,

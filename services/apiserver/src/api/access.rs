@@ -141,6 +141,8 @@ impl Visit<'_> {
         };
         let (expected, password) = (expected.clone(), password.to_owned());
         let is_right = if expected.is_hashed() {
+            // Hashing is slow on purpose: a few at a time, so that guessing cannot take the whole machine.
+            let _turn = self.app.password_checks.acquire().await;
             tokio::task::spawn_blocking(move || expected.matches(&password))
                 .await
                 .map_err(|error| ApiError::unexpected(error.to_string()))?

@@ -1,5 +1,7 @@
 //! The request's data: body, query arguments and form fields (spec 01 §1.2).
 
+use std::time::Duration;
+
 use axum::body::Body;
 use bson::{Bson, Document};
 use bytes::{Bytes, BytesMut};
@@ -22,16 +24,41 @@ pub(crate) struct RequestData {
     pub(crate) batch: Option<Bytes>,
 }
 
-/// Reads and parses the request. `limit`: largest body, in bytes.
+/// Most JSON values in the body of somebody unknown.
+const OPEN_VALUES: usize = 50_000;
+
+/// What a body may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BodyLimits {
+    /// Largest body.
+    bytes: usize,
+    /// Longest pause within it.
+    pause: Duration,
+    json: Limits,
+}
+
+impl BodyLimits {
+    /// For an authenticated caller.
+    pub(crate) fn known(settings: &ApiSettings) -> Self {
+        Self { bytes: settings.max_body, pause: settings.body_timeout, json: settings.json }
+    }
+
+    /// For anybody.
+    pub(crate) fn open(settings: &ApiSettings) -> Self {
+        let json = Limits { values: settings.json.values.min(OPEN_VALUES), ..settings.json };
+        Self { bytes: settings.max_open_body, json, ..Self::known(settings) }
+    }
+}
+
+/// Reads and parses the request.
 pub(crate) async fn read(
     headers: &HeaderMap,
     query: Option<&str>,
     body: Body,
-    limit: usize,
-    settings: &ApiSettings,
+    limits: BodyLimits,
 ) -> Result<RequestData, ApiError> {
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    let bytes = collect(body, declared, limit, settings).await?;
+    let bytes = collect(body, declared, limits).await?;
     let content_type = headers.get(header::CONTENT_TYPE).map_or(&b""[..], header::HeaderValue::as_bytes);
 
     if content_type == b"application/json-lines" {
@@ -42,7 +69,7 @@ pub(crate) async fn read(
     let form = form_fields(content_type, &bytes).await?;
     let mut data = match &form {
         Some(_) => Document::new(),
-        None => parse_object(bytes, settings.json).await?,
+        None => parse_object(bytes, limits.json).await?,
     };
     let mut pairs = query.map(|query| parameters::decode(query.as_bytes())).unwrap_or_default();
     pairs.extend(form.unwrap_or_default());
@@ -50,19 +77,15 @@ pub(crate) async fn read(
     Ok(RequestData { data, batch: None })
 }
 
-async fn collect(
-    mut body: Body,
-    declared: Option<usize>,
-    limit: usize,
-    settings: &ApiSettings,
-) -> Result<Bytes, ApiError> {
+async fn collect(mut body: Body, declared: Option<usize>, limits: BodyLimits) -> Result<Bytes, ApiError> {
+    let limit = limits.bytes;
     let too_large = || ApiError::new(codes::REQUEST_TOO_LARGE).extra(format!("more than {limit} bytes"));
     if declared.is_some_and(|length| length > limit) {
         return Err(too_large());
     }
     let mut bytes = BytesMut::new();
     loop {
-        let frame = tokio::time::timeout(settings.body_timeout, body.frame()).await;
+        let frame = tokio::time::timeout(limits.pause, body.frame()).await;
         match frame {
             Err(_) => return Err(broken("the body did not arrive in time")),
             Ok(None) => return Ok(bytes.freeze()),

@@ -13,7 +13,7 @@ use tracing::Instrument;
 use super::{
     ApiError, ApiSettings, ApiVersion, Call, Endpoint, Registry, Reply,
     access::{Caller, Visit},
-    body::{self, RequestData},
+    body::{self, BodyLimits, RequestData},
     codes, cookie, cors,
     envelope::{self, Meta},
     headers, json, path,
@@ -123,8 +123,8 @@ impl Server {
         let caller = Visit { app, endpoint, headers: &parts.headers, from }.admit().await?;
 
         let settings = &app.settings.api;
-        let limit = if caller.is_some() { settings.max_body } else { settings.max_open_body };
-        let request = body::read(&parts.headers, parts.uri.query(), body, limit, settings).await?;
+        let limits = if caller.is_some() { BodyLimits::known(settings) } else { BodyLimits::open(settings) };
+        let request = body::read(&parts.headers, parts.uri.query(), body, limits).await?;
         check_shape(endpoint, &request)?;
 
         let (identity, claims) =

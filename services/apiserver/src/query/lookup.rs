@@ -71,17 +71,7 @@ pub(crate) fn stored_path(path: &str) -> &str {
 
 /// Whether a request value counts as given in the loose sense: not null, false, zero or empty.
 pub(crate) fn is_truthy(value: Option<&Bson>) -> bool {
-    match value {
-        None | Some(Bson::Null | Bson::Undefined) => false,
-        Some(Bson::Boolean(flag)) => *flag,
-        Some(Bson::Int32(number)) => *number != 0,
-        Some(Bson::Int64(number)) => *number != 0,
-        Some(Bson::Double(number)) => *number != 0.0,
-        Some(Bson::String(text)) => !text.is_empty(),
-        Some(Bson::Array(items)) => !items.is_empty(),
-        Some(Bson::Document(document)) => !document.is_empty(),
-        Some(_) => true,
-    }
+    value.is_some_and(crate::api::is_truthy)
 }
 
 /// Whether a request value is there and not null.

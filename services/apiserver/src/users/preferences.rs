@@ -165,6 +165,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "reads better at its callers")]
     fn assigned(preferences: Document, key: &str, value: Bson) -> Result<Document, String> {
         let mut after = preferences;
         assign(&mut after, key, &value).map_err(|error| error.message())?;

@@ -178,6 +178,9 @@ async fn too_many_values_are_413() {
     let user = server.user().await;
     let body = format!("{{\"a\":[{}0]}}", "0,".repeat(2_000_001));
     assert_eq!(user.post("users.get_all", "application/json", body).await.code(), (413, 0));
+    let body = format!("{{\"a\":[{}0]}}", "0,".repeat(60_000));
+    assert_eq!(user.post("users.get_all", "application/json", body.clone()).await.code(), (200, 0));
+    assert_eq!(server.anonymous().post("debug.ping", "application/json", body).await.code(), (413, 0));
 }
 
 #[tokio::test]

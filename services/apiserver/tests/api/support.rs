@@ -188,12 +188,6 @@ impl Client {
         self
     }
 
-    /// Calls without this header.
-    pub fn without_header(mut self, name: &'static str) -> Self {
-        self.headers.remove(name);
-        self
-    }
-
     /// Calls with this token.
     pub fn bearer(self, token: &str) -> Self {
         self.header("authorization", &format!("Bearer {token}"))
