@@ -39,12 +39,7 @@ pub struct Loaded {
 impl CommonOptions {
     /// Reads the configuration; creates the data directory and the missing secrets.
     pub fn load(&self, locking: Locking) -> Result<Loaded, ConfigError> {
-        let environment = Environment::of_process();
-        let directories = match self.config_dir.as_slice() {
-            [] => config_directories(&environment),
-            given => given.to_vec(),
-        };
-        let config = Config::load(&Sources { directories, environment: environment.clone() })?;
+        let (config, environment) = self.read()?;
         // Mistakes show before anything is created.
         config.settings()?;
         let path = self.data_dir.clone().unwrap_or_else(|| DataDir::default_path(&environment));
@@ -56,5 +51,21 @@ impl CommonOptions {
         let config = config.with_secrets(&secrets, &data_dir.secrets_file());
         let settings = config.settings()?;
         Ok(Loaded { config, settings, data_dir, environment })
+    }
+
+    /// Reads the configuration, for a service that stores nothing and has no secrets.
+    pub fn load_settings(&self) -> Result<(Settings, Environment), ConfigError> {
+        let (config, environment) = self.read()?;
+        Ok((config.settings()?, environment))
+    }
+
+    fn read(&self) -> Result<(Config, Environment), ConfigError> {
+        let environment = Environment::of_process();
+        let directories = match self.config_dir.as_slice() {
+            [] => config_directories(&environment),
+            given => given.to_vec(),
+        };
+        let config = Config::load(&Sources { directories, environment: environment.clone() })?;
+        Ok((config, environment))
     }
 }

@@ -27,6 +27,11 @@ impl GeneratedSecrets {
     /// Reads the file, or creates it with mode 0600. A secret that a newer version needs is added.
     pub fn load_or_create(path: &Path) -> Result<Self, ConfigError> {
         let failed = |reason: String| ConfigError::Secrets { path: path.to_owned(), reason };
+        // Servers that start at the same time on one directory agree on one file; unlocked when dropped.
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let lock = fs::File::open(directory.unwrap_or(Path::new(".")));
+        let lock = lock.and_then(|directory| directory.lock().map(|()| directory));
+        let _lock = lock.map_err(|error| failed(error.to_string()))?;
         let mut by_key: IndexMap<String, Secret> = match fs::read(path) {
             Ok(bytes) => serde_json::from_slice(&bytes)
                 .map_err(|error| failed(format!("not a JSON object of texts: {error}")))?,

@@ -1,1 +1,143 @@
-//! Background jobs.
+//! Background jobs: repeated work that runs beside the calls (spec 01 §8.2).
+
+mod watchdog;
+
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use clearml_config::Settings;
+use clearml_telemetry::Shutdown;
+use tokio::task::JoinSet;
+
+use crate::{App, api::ApiError, queues};
+
+type Run = Arc<dyn Fn(Arc<App>) -> Pin<Box<dyn Future<Output = Result<(), ApiError>> + Send>> + Send + Sync>;
+
+/// How often the processor and the memory are looked at.
+const RESOURCE_INTERVAL: Duration = Duration::from_secs(5);
+/// How often queues are looked at that have not been sampled for long.
+const QUEUE_INTERVAL: Duration = Duration::from_mins(1);
+
+/// Work to be done again and again.
+#[derive(Clone)]
+pub(crate) struct Job {
+    name: &'static str,
+    first_after: Duration,
+    interval: Duration,
+    /// Only one of all replicas does it in an interval.
+    exclusive: bool,
+    run: Run,
+}
+
+impl Job {
+    /// A job that runs for the first time after one interval.
+    pub(crate) fn every<F, R>(name: &'static str, interval: Duration, run: F) -> Self
+    where
+        F: Fn(Arc<App>) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), ApiError>> + Send + 'static,
+    {
+        let run: Run = Arc::new(move |app| Box::pin(run(app)));
+        // A zero interval would spin.
+        let interval = interval.max(Duration::from_secs(1));
+        Self { name, first_after: interval, interval, exclusive: false, run }
+    }
+
+    /// Runs for the first time earlier or later.
+    #[must_use]
+    pub(crate) fn first_after(mut self, delay: Duration) -> Self {
+        self.first_after = delay;
+        self
+    }
+
+    /// Runs in one replica only.
+    #[must_use]
+    pub(crate) fn exclusive(mut self) -> Self {
+        self.exclusive = true;
+        self
+    }
+}
+
+/// The running jobs of a process.
+pub struct Jobs {
+    loops: JoinSet<()>,
+}
+
+impl Jobs {
+    /// Starts all jobs; they end when the shutdown begins.
+    pub fn start(app: &Arc<App>, settings: &Settings, shutdown: &Shutdown) -> Self {
+        Self::start_these(app, shutdown, all(settings))
+    }
+
+    fn start_these(app: &Arc<App>, shutdown: &Shutdown, jobs: Vec<Job>) -> Self {
+        let mut loops = JoinSet::new();
+        for job in jobs {
+            loops.spawn(repeat(job, Arc::clone(app), shutdown.clone()));
+        }
+        Self { loops }
+    }
+
+    /// Waits until work in progress has ended, at most for `patience`.
+    pub async fn stop(mut self, patience: Duration) {
+        let ended = tokio::time::timeout(patience, async { while self.loops.join_next().await.is_some() {} });
+        if ended.await.is_err() {
+            tracing::warn!("background jobs still running are cut off");
+        }
+    }
+}
+
+fn all(settings: &Settings) -> Vec<Job> {
+    let mut jobs = vec![Job::every("resource monitor", RESOURCE_INTERVAL, |app| async move {
+        let sampled = tokio::task::spawn_blocking(move || app.resources.sample()).await;
+        sampled.map_err(|error| ApiError::unexpected(error.to_string()))
+    })];
+    let watchdog = &settings.services.tasks.non_responsive_tasks_watchdog;
+    if watchdog.enabled {
+        let threshold = watchdog.threshold_sec.duration();
+        let run = move |app: Arc<App>| async move { watchdog::stop_non_responsive(&app, threshold).await };
+        jobs.push(Job::every("task watchdog", watchdog.watch_interval_sec.duration(), run).exclusive());
+    }
+    let refresh = settings.services.queues.metrics_refresh_interval_sec.duration();
+    if !refresh.is_zero() {
+        let run = move |app: Arc<App>| async move { queues::metrics::refresh(&app, refresh).await };
+        let job = Job::every("queue metrics", QUEUE_INTERVAL, run).exclusive();
+        jobs.push(job.first_after(Duration::from_secs(10)));
+    }
+    jobs
+}
+
+async fn repeat(job: Job, app: Arc<App>, shutdown: Shutdown) {
+    let mut delay = job.first_after;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            () = shutdown.begun() => return,
+        }
+        delay = job.interval;
+        if job.exclusive && !is_mine(&job, &app).await {
+            continue;
+        }
+        // In a task of its own: a panic ends this run, not the job.
+        match tokio::spawn((job.run)(Arc::clone(&app))).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::error!(job = job.name, error = error.message(), "a background job failed");
+            }
+            Err(error) => tracing::error!(job = job.name, %error, "a background job panicked"),
+        }
+    }
+}
+
+/// Takes the present interval for this replica. A little shorter than the interval, so that the same replica
+/// is not in its own way.
+async fn is_mine(job: &Job, app: &App) -> bool {
+    let key = format!("job_{}", job.name.replace(' ', "_"));
+    match app.state.set_if_absent(&key, "running", job.interval.mul_f64(0.9)).await {
+        Ok(is_mine) => is_mine,
+        Err(error) => {
+            tracing::warn!(job = job.name, %error, "failed to take a background job");
+            false
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,14 @@
 //! The REST API of the server: `api` is the wire protocol, `query` the language of the `get_all*`
 //! endpoints, and each other folder one service, named as in the API.
 
+pub mod admin;
 pub mod api;
 pub mod app;
+mod configuration;
 pub mod query;
 mod settings;
+pub mod startup;
+mod stores;
 
 mod auth;
 mod debug;
@@ -18,6 +22,7 @@ mod projects;
 mod python;
 mod queues;
 mod server;
+mod service;
 mod tasks;
 mod users;
 mod workers;
@@ -27,8 +32,11 @@ use std::sync::{Arc, LazyLock};
 pub use app::{App, Stores};
 pub use events::EventSettings;
 pub use external_files::ExternalFileSettings;
+pub use jobs::Jobs;
 pub use queues::QueueSettings;
+pub use service::{Service, ServiceError};
 pub use settings::{ServerSettings, Settings};
+pub use stores::OpenError;
 pub use workers::WorkerSettings;
 
 /// All endpoints of this server.

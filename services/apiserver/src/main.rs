@@ -1,1 +1,59 @@
-fn main() {}
+//! The API server as a process of its own.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    process::ExitCode,
+};
+
+use anyhow::Context;
+use clap::Parser;
+use clearml_apiserver::Service;
+use clearml_config::{CommonOptions, Locking};
+use clearml_telemetry::{Shutdown, bind, init_logging, serve, serve_metrics};
+
+/// The ClearML API server.
+#[derive(Parser)]
+#[command(name = "clearml-apiserver", version)]
+struct Options {
+    #[command(flatten)]
+    common: CommonOptions,
+    /// Address to listen on [default: apiserver.listen.ip, else 127.0.0.1]
+    #[arg(short, long = "ip", alias = "listen", value_name = "IP")]
+    ip: Option<IpAddr>,
+    /// Port; 0: a free one [default: apiserver.listen.port, else 8008]
+    #[arg(short, long, value_name = "PORT")]
+    port: Option<u16>,
+}
+
+fn main() -> ExitCode {
+    let outcome = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("failed to start the runtime")
+        .and_then(|runtime| runtime.block_on(run(Options::parse())));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: Options) -> anyhow::Result<()> {
+    let loaded = options.common.load(Locking::Alone)?;
+    let settings = &loaded.settings;
+    init_logging(&settings.telemetry.log)?;
+    let shutdown = Shutdown::on_signals()?;
+
+    let listen = &settings.apiserver.listen;
+    let ip = options.ip.map_or_else(|| listen.ip.parse(), Ok).context("apiserver.listen.ip")?;
+    let listening = bind(SocketAddr::new(ip, options.port.unwrap_or(listen.port)), "API server").await?;
+    let service = Service::start(&loaded, None, &shutdown).await?;
+    serve_metrics(&settings.telemetry.metrics, service.health.clone(), &shutdown).await?;
+    tracing::info!(address = %listening.address, "the API server is ready");
+    let drain_timeout = settings.http.drain_timeout_sec.duration();
+    serve(listening, service.router_with_probes(), shutdown, drain_timeout).await;
+    service.stop(drain_timeout).await;
+    Ok(())
+}

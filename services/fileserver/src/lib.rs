@@ -1,9 +1,11 @@
 //! The file server: upload, download and deletion of files over HTTP (spec 06 §1).
 
 mod auth;
+mod configuration;
 mod content;
 mod delete;
 mod download;
+mod tokens;
 mod upload;
 
 use std::sync::Arc;
@@ -20,6 +22,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use percent_encoding::percent_decode_str;
 
 pub use auth::{Refusal, TokenCheck};
+pub use tokens::LocalTokens;
 
 /// Settings of the file server; spec 06 §1.1.
 #[derive(Debug, Clone)]

@@ -1,1 +1,74 @@
-fn main() {}
+//! The file server as a process of its own.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use anyhow::Context;
+use clap::Parser;
+use clearml_config::{CommonOptions, Locking};
+use clearml_fileserver::{FileServer, router};
+use clearml_telemetry::{Health, Shutdown, bind, init_logging, serve, serve_metrics, with_probes};
+use http::header;
+
+/// Keeps files for ClearML tasks: upload, download, delete.
+#[derive(Parser)]
+#[command(name = "clearml-fileserver", version)]
+struct Options {
+    #[command(flatten)]
+    common: CommonOptions,
+    /// Address to listen on [default: fileserver.listen.ip, else 127.0.0.1]
+    #[arg(short, long = "ip", alias = "listen", value_name = "IP")]
+    ip: Option<IpAddr>,
+    /// Port; 0: a free one [default: fileserver.listen.port, else 8081]
+    #[arg(short, long, value_name = "PORT")]
+    port: Option<u16>,
+    /// Root folder of the files [default: fileserver.upload_folder, else `files` in the data directory]
+    #[arg(short, long, value_name = "DIR")]
+    upload_folder: Option<String>,
+}
+
+fn main() -> ExitCode {
+    let outcome = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("failed to start the runtime")
+        .and_then(|runtime| runtime.block_on(run(Options::parse())));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: Options) -> anyhow::Result<()> {
+    let mut loaded = options.common.load(Locking::Shared)?;
+    if let Some(folder) = options.upload_folder {
+        loaded.settings.fileserver.upload_folder = Some(folder);
+    }
+    let settings = &loaded.settings;
+    init_logging(&settings.telemetry.log)?;
+    let shutdown = Shutdown::on_signals()?;
+
+    let listen = &settings.fileserver.listen;
+    let ip = options.ip.map_or_else(|| listen.ip.parse(), Ok).context("fileserver.listen.ip")?;
+    let server = Arc::new(FileServer::local(settings, loaded.data_dir.path(), None)?);
+    let health = Health::new(shutdown.clone());
+    serve_metrics(&settings.telemetry.metrics, health.clone(), &shutdown).await?;
+    // Without a token the paths of the probes are no files: those need one.
+    let router = if settings.fileserver.auth.enabled {
+        with_probes(router(server), health, |headers| {
+            !headers.contains_key(header::AUTHORIZATION) && !headers.contains_key(header::COOKIE)
+        })
+    } else {
+        router(server)
+    };
+    let listening = bind(SocketAddr::new(ip, options.port.unwrap_or(listen.port)), "file server").await?;
+    tracing::info!(address = %listening.address, "the file server is ready");
+    serve(listening, router, shutdown, settings.http.drain_timeout_sec.duration()).await;
+    Ok(())
+}

@@ -1,1 +1,47 @@
-fn main() {}
+//! API server, file server and web server in one process; also the administrator's commands.
+
+mod banner;
+mod credentials;
+mod options;
+mod run;
+
+use std::{io::Write, process::ExitCode};
+
+use anyhow::Context;
+use clap::Parser;
+use clearml_config::Locking;
+
+use options::{Command, Options};
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    match execute(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(options: &Options) -> anyhow::Result<()> {
+    match &options.command {
+        None => runtime()?.block_on(run::run(&options.common, &options.serve)),
+        Some(Command::Credentials { action }) => {
+            runtime()?.block_on(credentials::execute(&options.common, action))
+        }
+        Some(Command::Config) => show_config(options),
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("clearml").build();
+    runtime.context("failed to start the runtime")
+}
+
+fn show_config(options: &Options) -> anyhow::Result<()> {
+    let loaded = options.common.load(Locking::Shared)?;
+    let text = serde_json::to_string_pretty(&loaded.config.masked())?;
+    writeln!(std::io::stdout(), "{text}")?;
+    Ok(())
+}

@@ -2,6 +2,7 @@
 
 mod assets;
 mod configuration;
+mod from_config;
 mod proxy;
 
 use std::{path::PathBuf, sync::Arc};
@@ -17,6 +18,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 pub use configuration::{ConfigurationError, configuration_from, credentials_from};
+pub use from_config::SettingsError;
 pub use proxy::{Backend, InvalidBackend};
 
 use assets::Assets;

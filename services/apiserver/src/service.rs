@@ -1,0 +1,84 @@
+//! The whole service: stores opened, set up, with its jobs running.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::Router;
+use clearml_auth::Revocations;
+use clearml_config::{ConfigError, Loaded};
+use clearml_telemetry::{Health, Shutdown, with_probes};
+
+use crate::{
+    App, Jobs, OpenError, Settings, Stores, api, registry,
+    startup::{self, FirstUser, StartupError},
+};
+
+/// The service can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    #[error("failed to open the stores: {0}")]
+    Open(#[from] OpenError),
+    #[error("failed to set the server up: {0}")]
+    Startup(#[from] StartupError),
+    #[error("{0}")]
+    Runtime(#[from] tokio::task::JoinError),
+}
+
+/// A running API server, without its port.
+pub struct Service {
+    app: Arc<App>,
+    jobs: Jobs,
+    pub health: Health,
+    /// The person that this start has created.
+    pub first_user: Option<FirstUser>,
+}
+
+impl Service {
+    /// Opens the embedded stores, sets the server up and starts the background jobs. `first_user`: the name
+    /// of the person to create if there is none yet.
+    pub async fn start(
+        loaded: &Loaded,
+        first_user: Option<&str>,
+        shutdown: &Shutdown,
+    ) -> Result<Self, ServiceError> {
+        let settings = Settings::from_config(&loaded.config)?;
+        let (data_dir, events) = (loaded.data_dir.path().to_owned(), settings.events.clone());
+        let stores = tokio::task::spawn_blocking(move || Stores::embedded(&data_dir, &events)).await??;
+        let app = Arc::new(App::new(stores, settings));
+        let first_user = startup::provision(&app, &loaded.settings, first_user).await?;
+        let jobs = Jobs::start(&app, &loaded.settings, shutdown);
+        let (documents, state) = (Arc::clone(&app.documents), Arc::clone(&app.state));
+        let health = Health::new(shutdown.clone())
+            .check("documents", move || {
+                let documents = Arc::clone(&documents);
+                async move { documents.ping().await.map_err(|error| error.to_string()) }
+            })
+            .check("state", move || {
+                let state = Arc::clone(&state);
+                async move { state.ping().await.map_err(|error| error.to_string()) }
+            });
+        Ok(Self { app, jobs, health, first_user })
+    }
+
+    /// The HTTP interface.
+    pub fn router(&self) -> Router {
+        api::router(Arc::clone(&self.app), registry())
+    }
+
+    /// The HTTP interface, with `/health` and `/ready`: no API path, since those have a point in them.
+    pub fn router_with_probes(&self) -> Router {
+        with_probes(self.router(), self.health.clone(), |_| true)
+    }
+
+    /// The list of revoked tokens.
+    pub fn revocations(&self) -> Revocations {
+        self.app.revocations.clone()
+    }
+
+    /// Ends what runs in the background, after the last call.
+    pub async fn stop(self, patience: Duration) {
+        self.jobs.stop(patience).await;
+        self.app.last_used.flush(self.app.documents.as_ref()).await;
+    }
+}
