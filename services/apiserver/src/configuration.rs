@@ -27,7 +27,7 @@ impl Settings {
             auth: auth(&all),
             server: server(config, &all),
             events: events(services),
-            external_files: external_files(services),
+            external_files: external_files(&all),
             queues: QueueSettings {
                 hidden_tags: services.queues.hidden_tags.clone(),
                 metrics_before_from_date: services.queues.metrics_before_from_date.duration(),
@@ -183,7 +183,8 @@ fn events(services: &keys::Services) -> EventSettings {
     }
 }
 
-fn external_files(services: &keys::Services) -> ExternalFileSettings {
+fn external_files(all: &keys::Settings) -> ExternalFileSettings {
+    let services = &all.services;
     let urls = &services.async_urls_delete;
     let default = ExternalFileSettings::default();
     // The shipped prefix is a placeholder that no URL starts with: who has not set one wants all.
@@ -196,6 +197,8 @@ fn external_files(services: &keys::Services) -> ExternalFileSettings {
             urls.fileserver.url_prefixes.clone()
         },
         fileserver_timeout: urls.fileserver.timeout_sec.duration(),
+        fileserver_host: all.hosts.fileserver.clone(),
+        fileserver_token_expiration: urls.fileserver.token_expiration_sec.duration(),
         max_retries: urls.max_retries,
         retry_timeout: urls.retry_timeout_sec.duration(),
         async_events_delete: services.tasks.async_events_delete,

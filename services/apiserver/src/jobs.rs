@@ -8,7 +8,7 @@ use clearml_config::Settings;
 use clearml_telemetry::Shutdown;
 use tokio::task::JoinSet;
 
-use crate::{App, api::ApiError, queues};
+use crate::{App, api::ApiError, external_files, queues};
 
 type Run = Arc<dyn Fn(Arc<App>) -> Pin<Box<dyn Future<Output = Result<(), ApiError>> + Send>> + Send + Sync>;
 
@@ -16,6 +16,8 @@ type Run = Arc<dyn Fn(Arc<App>) -> Pin<Box<dyn Future<Output = Result<(), ApiErr
 const RESOURCE_INTERVAL: Duration = Duration::from_secs(5);
 /// How often queues are looked at that have not been sampled for long.
 const QUEUE_INTERVAL: Duration = Duration::from_mins(1);
+/// How often files are looked for that are to be deleted.
+const FILES_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Work to be done again and again.
 #[derive(Clone)]
@@ -100,6 +102,10 @@ fn all(settings: &Settings) -> Vec<Job> {
         let run = move |app: Arc<App>| async move { queues::metrics::refresh(&app, refresh).await };
         let job = Job::every("queue metrics", QUEUE_INTERVAL, run).exclusive();
         jobs.push(job.first_after(Duration::from_secs(10)));
+    }
+    if settings.services.async_urls_delete.enabled {
+        let run = |app: Arc<App>| async move { external_files::delete_due(&app).await };
+        jobs.push(Job::every("file deletion", FILES_INTERVAL, run).exclusive());
     }
     jobs
 }

@@ -34,7 +34,7 @@ pub use events::EventSettings;
 pub use external_files::ExternalFileSettings;
 pub use jobs::Jobs;
 pub use queues::QueueSettings;
-pub use service::{Service, ServiceError};
+pub use service::{Service, ServiceError, StartOptions};
 pub use settings::{ServerSettings, Settings};
 pub use stores::OpenError;
 pub use workers::WorkerSettings;

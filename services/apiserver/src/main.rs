@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context;
 use clap::Parser;
-use clearml_apiserver::Service;
+use clearml_apiserver::{Service, StartOptions};
 use clearml_config::{CommonOptions, Locking};
 use clearml_telemetry::{Shutdown, bind, init_logging, serve, serve_metrics};
 
@@ -49,7 +49,7 @@ async fn run(options: Options) -> anyhow::Result<()> {
     let listen = &settings.apiserver.listen;
     let ip = options.ip.map_or_else(|| listen.ip.parse(), Ok).context("apiserver.listen.ip")?;
     let listening = bind(SocketAddr::new(ip, options.port.unwrap_or(listen.port)), "API server").await?;
-    let service = Service::start(&loaded, None, &shutdown).await?;
+    let service = Service::start(&loaded, StartOptions::default(), &shutdown).await?;
     serve_metrics(&settings.telemetry.metrics, service.health.clone(), &shutdown).await?;
     tracing::info!(address = %listening.address, "the API server is ready");
     let drain_timeout = settings.http.drain_timeout_sec.duration();

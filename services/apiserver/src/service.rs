@@ -25,6 +25,15 @@ pub enum ServiceError {
     Runtime(#[from] tokio::task::JoinError),
 }
 
+/// What a start depends on beyond the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct StartOptions {
+    /// The name of the person to create if there is none yet; `None`: nobody is created.
+    pub first_user: Option<String>,
+    /// Where the file server is, if not at `hosts.fileserver`.
+    pub files_url: Option<String>,
+}
+
 /// A running API server, without its port.
 pub struct Service {
     app: Arc<App>,
@@ -35,18 +44,20 @@ pub struct Service {
 }
 
 impl Service {
-    /// Opens the embedded stores, sets the server up and starts the background jobs. `first_user`: the name
-    /// of the person to create if there is none yet.
+    /// Opens the embedded stores, sets the server up and starts the background jobs.
     pub async fn start(
         loaded: &Loaded,
-        first_user: Option<&str>,
+        options: StartOptions,
         shutdown: &Shutdown,
     ) -> Result<Self, ServiceError> {
-        let settings = Settings::from_config(&loaded.config)?;
+        let mut settings = Settings::from_config(&loaded.config)?;
+        if let Some(files_url) = options.files_url {
+            settings.external_files.fileserver_host = files_url;
+        }
         let (data_dir, events) = (loaded.data_dir.path().to_owned(), settings.events.clone());
         let stores = tokio::task::spawn_blocking(move || Stores::embedded(&data_dir, &events)).await??;
         let app = Arc::new(App::new(stores, settings));
-        let first_user = startup::provision(&app, &loaded.settings, first_user).await?;
+        let first_user = startup::provision(&app, &loaded.settings, options.first_user.as_deref()).await?;
         let jobs = Jobs::start(&app, &loaded.settings, shutdown);
         let (documents, state) = (Arc::clone(&app.documents), Arc::clone(&app.state));
         let health = Health::new(shutdown.clone())

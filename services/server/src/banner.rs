@@ -31,6 +31,15 @@ impl Urls {
     }
 }
 
+/// An address as this process itself reaches it.
+pub(crate) fn own_url(address: SocketAddr) -> String {
+    let loopback = match address.ip() {
+        IpAddr::V4(_) => "127.0.0.1",
+        IpAddr::V6(_) => "[::1]",
+    };
+    if address.ip().is_unspecified() { format!("http://{loopback}:{}", address.port()) } else { url(address) }
+}
+
 fn url(address: SocketAddr) -> String {
     let host = match address.ip() {
         ip if ip.is_unspecified() => machine_name().unwrap_or_else(|| "127.0.0.1".to_owned()),

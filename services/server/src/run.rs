@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Context;
-use clearml_apiserver::{Service, startup::FirstUser};
+use clearml_apiserver::{Service, StartOptions, startup::FirstUser};
 use clearml_config::{CommonOptions, Loaded, Locking, settings::Listen};
 use clearml_fileserver::FileServer;
 use clearml_telemetry::{Health, Shutdown, bind, init_logging, serve, serve_metrics, with_probes};
@@ -39,8 +39,11 @@ pub(crate) async fn run(common: &CommonOptions, options: &ServeOptions) -> anyho
     let web_listening = bind(web_address, "web server").await?;
     let urls = Urls::of(web_listening.address, api_listening.address, files_listening.address);
 
-    let name = first_user_name(&loaded);
-    let service = Service::start(&loaded, Some(&name), &shutdown).await?;
+    let start = StartOptions {
+        first_user: Some(first_user_name(&loaded)),
+        files_url: Some(banner::own_url(files_listening.address)),
+    };
+    let service = Service::start(&loaded, start, &shutdown).await?;
     let files = FileServer::local(settings, loaded.data_dir.path(), Some(service.revocations()))?;
     let files = clearml_fileserver::router(Arc::new(files));
     let web = web_server(&loaded, &urls, &service, files.clone())?;
