@@ -221,7 +221,7 @@ fn metric(
     aggregations: &[Aggregation],
     starts: &[i64],
 ) -> Document {
-    let stats: Vec<Bson> = aggregations
+    let aggregated: Vec<Bson> = aggregations
         .iter()
         .map(|aggregation| {
             let mut resource_series = Vec::new();
@@ -240,7 +240,7 @@ fn metric(
         })
         .collect();
     // Web-Apps of server 2.0 look for the dates here.
-    doc! { "metric": series.metric.as_str(), "dates": starts, "stats": stats }
+    doc! { "metric": series.metric.as_str(), "dates": starts, "stats": aggregated }
 }
 
 /// A value for each bucket, 0 for empty ones.
