@@ -133,9 +133,7 @@ pub(super) async fn writable_model(
     id: &str,
     allow_locked: bool,
 ) -> ApiResult<Source> {
-    let invalid = || {
-        ApiError::new(codes::INVALID_MODEL_ID).with("id", id).with("company", call.company())
-    };
+    let invalid = || ApiError::new(codes::INVALID_MODEL_ID).with("id", id).with("company", call.company());
     let document = visible(app, call, id, true).await?.ok_or_else(invalid)?;
     if is_public(&document) {
         return Err(cannot_modify_public("model", &[id]));

@@ -17,7 +17,11 @@ use crate::{
 };
 
 /// `events.delete_for_task`.
-pub(super) async fn delete_for_task(app: Arc<App>, call: Arc<Call>, request: DeleteForTaskRequest) -> ApiResult {
+pub(super) async fn delete_for_task(
+    app: Arc<App>,
+    call: Arc<Call>,
+    request: DeleteForTaskRequest,
+) -> ApiResult {
     delete(&app, writable_task(&app, &call, &request.task, request.allow_locked).await?).await
 }
 

@@ -60,14 +60,12 @@ pub(super) async fn multi_task_scalar_metrics_iter_histogram(
         return Err(ApiError::validation(format!("up to {limit} tasks supported")));
     }
     let sampling = Sampling::new(request.samples, request.key)?;
-    let owners =
-        readable_many_with(&app, &call, &request.tasks, request.model_events, &LABEL_FIELDS).await?;
+    let owners = readable_many_with(&app, &call, &request.tasks, request.model_events, &LABEL_FIELDS).await?;
     let metrics = MetricFilter::new(request.metrics);
     let queries = owners.iter().map(|owner| sampling.sample(&app, owner, &metrics)).collect();
     let sampled: Vec<Vec<SampledSeries>> = side_by_side(&app, queries).await?;
 
     let labels: Vec<AxisLabels<'_>> = owners.iter().map(AxisLabels::of).collect();
-    type ByTask<'a> = Vec<(&'a str, (usize, &'a SampledSeries))>;
     let mut by_metric: IndexMap<&str, IndexMap<&str, ByTask<'_>>> = IndexMap::new();
     for (index, series) in sampled.iter().enumerate() {
         for series in series {
@@ -87,6 +85,9 @@ pub(super) async fn multi_task_scalar_metrics_iter_histogram(
     });
     Ok(Reply::Json(out))
 }
+
+/// Series by task id, each with the number of the task.
+type ByTask<'a> = Vec<(&'a str, (usize, &'a SampledSeries))>;
 
 /// How a call wants its points.
 #[derive(Debug, Clone, Copy)]

@@ -99,37 +99,7 @@ pub(super) async fn get_debug_image_sample(
     request: ImageSampleRequest,
 ) -> ApiResult {
     let owner = readable(&app, &call, &request.task, request.model_events).await?;
-    let navigate_current_metric = request.navigate_current_metric.unwrap_or(true);
-    let state: Option<ImageState> = states::load(&app, request.scroll_id.as_deref()).await?;
-    let mut state = match state {
-        Some(mut state) => {
-            let matches = state.task == request.task
-                && state.navigate_current_metric == navigate_current_metric
-                && (!navigate_current_metric || state.metric == request.metric);
-            if !matches {
-                return Err(scroll::invalid(&state.id)
-                    .extra("Task and metric stored in the state do not match the passed ones"));
-            }
-            if request.refresh {
-                state.learn_variants(&app, &owner.source).await?;
-            }
-            state
-        }
-        None => {
-            let mut state = ImageState {
-                id: app.new_id(),
-                task: request.task.clone(),
-                metric: request.metric.clone(),
-                variant: None,
-                iteration: None,
-                navigate_current_metric,
-                variant_states: Vec::new(),
-            };
-            state.learn_variants(&app, &owner.source).await?;
-            state
-        }
-    };
-
+    let mut state = viewer_state(&app, &request, &owner.source).await?;
     let candidate = state.known(&request.metric, &request.variant).map(KnownVariant::candidate);
     let event = match &candidate {
         Some(candidate) => app.events.image_sample(&owner.source, candidate, request.iteration).await?,
@@ -143,6 +113,33 @@ pub(super) async fn get_debug_image_sample(
     states::save(&app, &state).await?;
     let known = state.known(&request.metric, &request.variant);
     Ok(state.answer(event, known))
+}
+
+/// The state of the request's scroll id, or a new one. Errors: 400/1104 if the state is about something else.
+async fn viewer_state(app: &App, request: &ImageSampleRequest, source: &Source) -> ApiResult<ImageState> {
+    let navigate_current_metric = request.navigate_current_metric.unwrap_or(true);
+    let known: Option<ImageState> = states::load(app, request.scroll_id.as_deref()).await?;
+    let is_new = known.is_none();
+    let mut state = known.unwrap_or_else(|| ImageState {
+        id: app.new_id(),
+        task: request.task.clone(),
+        metric: request.metric.clone(),
+        variant: None,
+        iteration: None,
+        navigate_current_metric,
+        variant_states: Vec::new(),
+    });
+    let matches = state.task == request.task
+        && state.navigate_current_metric == navigate_current_metric
+        && (!navigate_current_metric || state.metric == request.metric);
+    if !matches {
+        return Err(scroll::invalid(&state.id)
+            .extra("Task and metric stored in the state do not match the passed ones"));
+    }
+    if is_new || request.refresh {
+        state.learn_variants(app, source).await?;
+    }
+    Ok(state)
 }
 
 /// `events.next_debug_image_sample`.

@@ -24,7 +24,11 @@ const PAGE_1_0: usize = 10_000;
 const PAGE_1_8: usize = 500;
 
 /// `events.debug_images` 1.0: a scroll over all images, of which each page shows the last of every variant.
-pub(super) async fn debug_images_1_0(app: Arc<App>, call: Arc<Call>, request: LegacyImagesRequest) -> ApiResult {
+pub(super) async fn debug_images_1_0(
+    app: Arc<App>,
+    call: Arc<Call>,
+    request: LegacyImagesRequest,
+) -> ApiResult {
     let iters = required_iters(request.iters)?;
     let owner = readable(&app, &call, &request.task, false).await?;
     let query = legacy_query(Selection::new(owner.source, EventType::Image), PAGE_1_0);
@@ -34,7 +38,11 @@ pub(super) async fn debug_images_1_0(app: Arc<App>, call: Arc<Call>, request: Le
 }
 
 /// `events.debug_images` 1.8: a scroll over the images of the last iterations.
-pub(super) async fn debug_images_1_8(app: Arc<App>, call: Arc<Call>, request: LegacyImagesRequest) -> ApiResult {
+pub(super) async fn debug_images_1_8(
+    app: Arc<App>,
+    call: Arc<Call>,
+    request: LegacyImagesRequest,
+) -> ApiResult {
     let iters = required_iters(request.iters)?;
     let owner = readable(&app, &call, &request.task, request.model_events).await?;
     let page = match request.scroll_id.as_deref() {

@@ -30,7 +30,11 @@ enum Lines {
 }
 
 /// `events.download_task_log`.
-pub(super) async fn download_task_log(app: Arc<App>, call: Arc<Call>, request: DownloadLogRequest) -> ApiResult {
+pub(super) async fn download_task_log(
+    app: Arc<App>,
+    call: Arc<Call>,
+    request: DownloadLogRequest,
+) -> ApiResult {
     let owner = readable(&app, &call, &request.task, false).await?;
     let lines = match request.line_type.as_deref().map(str::to_lowercase).as_deref() {
         None | Some("json") => Lines::Json,
@@ -127,7 +131,8 @@ fn write_text(text: &mut Vec<u8>, event: &Event, format: &LineFormat) {
 
 fn line_format(format: &str) -> ApiResult<LineFormat> {
     if format.is_empty() {
-        return Err(ApiError::new(codes::MISSING_REQUIRED_FIELDS).extra("line_format is required for plain text lines"));
+        return Err(ApiError::new(codes::MISSING_REQUIRED_FIELDS)
+            .extra("line_format is required for plain text lines"));
     }
     LineFormat::parse(format).map_err(|error| {
         let api_error = ApiError::new(codes::FIELDS_VALUE_ERROR);

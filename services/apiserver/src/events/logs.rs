@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bson::doc;
 use clearml_events::{
-    Event, EventType, KeyField, KeyPosition, KeyQuery, LogDeletion, MetricFilter, Order as StoreOrder,
-    ScrollQuery, Selection,
+    EventType, KeyField, KeyPosition, KeyQuery, LogDeletion, MetricFilter, Order as StoreOrder, ScrollQuery,
+    Selection,
 };
 
 use super::{
@@ -24,7 +24,7 @@ use crate::{
 pub(super) async fn get_task_log_1_0(app: Arc<App>, call: Arc<Call>, request: LegacyLogRequest) -> ApiResult {
     let order = request.order.unwrap_or(Order::Desc);
     let page = scroll_log(&app, &call, &request, order).await?;
-    Ok(log_page(page.events, page.total, Some(page.scroll_id)))
+    Ok(scrolled(page))
 }
 
 /// `events.get_task_log` 1.7: a scroll from the head or the tail, each page in the asked order.
@@ -37,7 +37,7 @@ pub(super) async fn get_task_log_1_7(app: Arc<App>, call: Arc<Call>, request: Le
     if scroll_order != request.order.unwrap_or(Order::Desc) {
         page.events.reverse();
     }
-    Ok(log_page(page.events, page.total, Some(page.scroll_id)))
+    Ok(scrolled(page))
 }
 
 /// `events.get_task_log` 2.9: a page before or after a timestamp.
@@ -65,7 +65,7 @@ pub(super) async fn get_task_log_2_9(app: Arc<App>, call: Arc<Call>, request: Lo
     } else {
         app.events.count(&selection, Some(MAX_TOTAL)).await?.min(MAX_TOTAL)
     };
-    Ok(log_page(events, total as i64, None))
+    Ok(events_answer("events", events, total as i64).into())
 }
 
 /// `events.clear_task_log`.
@@ -110,11 +110,8 @@ async fn scroll_log(app: &App, call: &Call, request: &LegacyLogRequest, order: O
     }
 }
 
-/// The answer; `scroll_id` is answered if the version has one.
-fn log_page(events: Vec<Event>, total: i64, scroll_id: Option<Option<String>>) -> Reply {
-    let mut data = events_answer("events", events, total);
-    if let Some(scroll_id) = scroll_id {
-        data.insert("scroll_id", scroll_id);
-    }
+fn scrolled(page: Page) -> Reply {
+    let mut data = events_answer("events", page.events, page.total);
+    data.insert("scroll_id", page.scroll_id);
     data.into()
 }

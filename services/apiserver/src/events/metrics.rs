@@ -16,7 +16,11 @@ use crate::{
 };
 
 /// `events.get_task_metrics`.
-pub(super) async fn get_task_metrics(app: Arc<App>, call: Arc<Call>, request: TaskMetricsRequest) -> ApiResult {
+pub(super) async fn get_task_metrics(
+    app: Arc<App>,
+    call: Arc<Call>,
+    request: TaskMetricsRequest,
+) -> ApiResult {
     check::not_empty("tasks", &request.tasks)?;
     let owners = readable_many(&app, &call, &request.tasks, request.model_events).await?;
     let event_type = request.event_type.event_type();

@@ -78,36 +78,7 @@ impl From<MetricRange> for KnownMetric {
 /// `events.get_plot_sample`.
 pub(super) async fn get_plot_sample(app: Arc<App>, call: Arc<Call>, request: PlotSampleRequest) -> ApiResult {
     let owner = readable(&app, &call, &request.task, request.model_events).await?;
-    let navigate_current_metric = request.navigate_current_metric.unwrap_or(true);
-    let state: Option<PlotState> = states::load(&app, request.scroll_id.as_deref()).await?;
-    let mut state = match state {
-        Some(mut state) => {
-            let matches = state.task == request.task
-                && state.navigate_current_metric == navigate_current_metric
-                && (!navigate_current_metric || state.metric == request.metric);
-            if !matches {
-                return Err(scroll::invalid(&state.id)
-                    .extra("Task and metric stored in the state do not match the passed ones"));
-            }
-            if request.refresh {
-                state.learn_metrics(&app, &owner.source).await?;
-            }
-            state
-        }
-        None => {
-            let mut state = PlotState {
-                id: app.new_id(),
-                task: request.task.clone(),
-                metric: request.metric.clone(),
-                iteration: None,
-                navigate_current_metric,
-                metric_states: Vec::new(),
-            };
-            state.learn_metrics(&app, &owner.source).await?;
-            state
-        }
-    };
-
+    let mut state = viewer_state(&app, &request, &owner.source).await?;
     let mut events = Vec::new();
     if state.known(&request.metric).is_some()
         && let Some(sample) =
@@ -122,8 +93,38 @@ pub(super) async fn get_plot_sample(app: Arc<App>, call: Arc<Call>, request: Plo
     state.answer(events, known).await
 }
 
+/// The state of the request's scroll id, or a new one. Errors: 400/1104 if the state is about something else.
+async fn viewer_state(app: &App, request: &PlotSampleRequest, source: &Source) -> ApiResult<PlotState> {
+    let navigate_current_metric = request.navigate_current_metric.unwrap_or(true);
+    let known: Option<PlotState> = states::load(app, request.scroll_id.as_deref()).await?;
+    let is_new = known.is_none();
+    let mut state = known.unwrap_or_else(|| PlotState {
+        id: app.new_id(),
+        task: request.task.clone(),
+        metric: request.metric.clone(),
+        iteration: None,
+        navigate_current_metric,
+        metric_states: Vec::new(),
+    });
+    let matches = state.task == request.task
+        && state.navigate_current_metric == navigate_current_metric
+        && (!navigate_current_metric || state.metric == request.metric);
+    if !matches {
+        return Err(scroll::invalid(&state.id)
+            .extra("Task and metric stored in the state do not match the passed ones"));
+    }
+    if is_new || request.refresh {
+        state.learn_metrics(app, source).await?;
+    }
+    Ok(state)
+}
+
 /// `events.next_plot_sample`.
-pub(super) async fn next_plot_sample(app: Arc<App>, call: Arc<Call>, request: NextSampleRequest) -> ApiResult {
+pub(super) async fn next_plot_sample(
+    app: Arc<App>,
+    call: Arc<Call>,
+    request: NextSampleRequest,
+) -> ApiResult {
     let owner = readable(&app, &call, &request.task, request.model_events).await?;
     let state: Option<PlotState> = states::load(&app, Some(&request.scroll_id)).await?;
     let mut state = state

@@ -36,12 +36,12 @@ pub(super) fn compress(plot: &str) -> std::io::Result<String> {
     encoder.write_all(plot.as_bytes())?;
     let compressed = encoder.finish()?;
     let lines = compressed.len().div_ceil(BYTES_PER_LINE);
-    let mut encoded = String::with_capacity(compressed.len() / 3 * 4 + 4 + lines);
+    let mut text = String::with_capacity(compressed.len() / 3 * 4 + 4 + lines);
     for line in compressed.chunks(BYTES_PER_LINE) {
-        STANDARD.encode_string(line, &mut encoded);
-        encoded.push('\n');
+        STANDARD.encode_string(line, &mut text);
+        text.push('\n');
     }
-    Ok(encoded)
+    Ok(text)
 }
 
 /// Restores the text of a plot that [`compress`], or the official server, compressed.

@@ -150,18 +150,20 @@ pub(super) fn first_of_each<G: std::hash::Hash + Eq>(
         .collect()
 }
 
+type ByName<T> = IndexMap<String, T>;
+
 /// `{plots: {metric: {variant: {task: {iter: {name, plots}}}}}}`, all keys descending.
 async fn multi_task_answer(page: Page, iters: usize, owners: &[Owner]) -> ApiResult {
     let names: HashMap<&str, Option<&str>> = owners.iter().map(|owner| (owner.id(), owner.name())).collect();
     let kept = first_of_each(page.events, iters, |event| event.task.clone());
     let mut plots = decompressed(kept).await?;
     plots.sort_by(|one, other| {
-        let key = |event: &Event| (event.metric.clone(), event.variant.clone(), event.task.clone(), event.iter);
+        let key =
+            |event: &Event| (event.metric.clone(), event.variant.clone(), event.task.clone(), event.iter);
         key(other).cmp(&key(one))
     });
 
-    let mut by_metric: IndexMap<String, IndexMap<String, IndexMap<String, IndexMap<String, Vec<Bson>>>>> =
-        IndexMap::new();
+    let mut by_metric: ByName<ByName<ByName<ByName<Vec<Bson>>>>> = ByName::new();
     for event in plots {
         let iteration = event.iter.map_or_else(|| "None".to_owned(), |iteration| iteration.to_string());
         let variants = by_metric.entry(event.metric.clone()).or_default();

@@ -64,8 +64,7 @@ pub(super) async fn scalar_metrics_iter_raw(
     let total = match &previous {
         Some(position) => position.total,
         None if request.count_total.unwrap_or(false) => {
-            let selection =
-                Selection::new(owner.source.clone(), EventType::Scalar).metrics(metrics.clone());
+            let selection = Selection::new(owner.source.clone(), EventType::Scalar).metrics(metrics.clone());
             Some(app.events.count(&selection, None).await?)
         }
         None => None,

@@ -32,7 +32,11 @@ pub(super) fn sign<T: Serialize>(settings: &EventSettings, kind: &str, body: T) 
 }
 
 /// Reads a scroll id of [`sign`]. Errors: 400/1104.
-pub(super) fn verify<T: DeserializeOwned>(settings: &EventSettings, kind: &str, scroll_id: &str) -> ApiResult<T> {
+pub(super) fn verify<T: DeserializeOwned>(
+    settings: &EventSettings,
+    kind: &str,
+    scroll_id: &str,
+) -> ApiResult<T> {
     let mut validation = Validation::new(Algorithm::HS256);
     validation.validate_exp = false;
     validation.required_spec_claims.clear();
@@ -84,7 +88,12 @@ impl Page {
 }
 
 /// The first page of a scroll. With `no_scroll` there will be no other.
-pub(super) async fn first_page(app: &App, call: &Call, query: ScrollQuery, no_scroll: bool) -> ApiResult<Page> {
+pub(super) async fn first_page(
+    app: &App,
+    call: &Call,
+    query: ScrollQuery,
+    no_scroll: bool,
+) -> ApiResult<Page> {
     let page = app.events.scroll(&query, None).await?;
     let total = app.events.count(&query.selection, Some(MAX_TOTAL)).await?.min(MAX_TOTAL);
     let scroll_id = match page.next {

@@ -259,7 +259,7 @@ mod tests {
 
     const PATH: &str = "last_metrics.81513effdf5790b79549208838404407.61b3a8faa9c1091806675c230a9abe64";
 
-    fn scalar<'a>(variant: &'a str, iteration: i64, value: f64) -> Observed<'a> {
+    fn scalar(variant: &str, iteration: i64, value: f64) -> Observed<'_> {
         Observed {
             event_type: SCALAR,
             metric: "loss",

@@ -4,7 +4,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use bson::{Bson, Document, doc};
 use clearml_events::{
-    Event, EventType, IterationEvents, MetricFilter, MetricState, MetricVariants, Order, Source, Window, WindowKind,
+    Event, EventType, IterationEvents, MetricFilter, MetricState, MetricVariants, Order, Source, Window,
+    WindowKind,
 };
 use serde::{Deserialize, Serialize};
 
@@ -93,7 +94,8 @@ async fn answer(app: &App, call: &Call, request: &WindowRequest, kind: WindowKin
         None => WindowState { id: app.new_id(), tasks: init(app, &tasks, view.kind).await? },
     };
 
-    let by_task: HashMap<&str, &ShownTask> = tasks.iter().map(|task| (task.source.task.as_str(), task)).collect();
+    let by_task: HashMap<&str, &ShownTask> =
+        tasks.iter().map(|task| (task.source.task.as_str(), task)).collect();
     let fetches = state
         .tasks
         .iter_mut()

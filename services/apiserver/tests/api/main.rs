@@ -4,6 +4,7 @@
 mod access;
 mod auth;
 mod bad_input;
+mod events;
 mod lifecycle;
 mod login;
 mod projects;

@@ -151,7 +151,8 @@ impl<'a> Batch<'a> {
 
     fn count_error(&mut self, text: String) {
         let is_new = !self.errors.contains_key(&text);
-        let text = if is_new && self.errors.len() >= MAX_ERROR_TEXTS { OTHER_ERRORS.to_owned() } else { text };
+        let text =
+            if is_new && self.errors.len() >= MAX_ERROR_TEXTS { OTHER_ERRORS.to_owned() } else { text };
         *self.errors.entry(text).or_default() += 1;
     }
 
@@ -278,7 +279,9 @@ fn iteration(sent: &Json<'_>) -> Result<i64, Rejection> {
     match sent {
         Json::Integer(iteration) => Ok(*iteration),
         Json::Boolean(value) => Ok(i64::from(*value)),
-        Json::Float(value) if value.is_nan() => Err(failure("cannot convert float NaN to integer".to_owned())),
+        Json::Float(value) if value.is_nan() => {
+            Err(failure("cannot convert float NaN to integer".to_owned()))
+        }
         // The bounds of i64 that are exact as floats.
         Json::Float(value) if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(value) => {
             Ok(*value as i64)

@@ -6,9 +6,8 @@ use clearml_events::{Event, EventType};
 use crate::{
     EventSettings,
     api::{
-        ApiError, ApiResult,
+        ApiError, ApiResult, is_truthy,
         json::{Limits, read},
-        is_truthy,
     },
     events::plot_text::{compress, source_urls},
 };

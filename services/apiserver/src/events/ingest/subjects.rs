@@ -47,16 +47,13 @@ impl<'a> Subjects<'a> {
     pub(super) fn note(&mut self, draft: &Draft<'a>) -> ApiResult<()> {
         let Some(id) = id_in(draft) else { return Ok(()) };
         let flags = Flags { is_model: draft.model_event, allow_locked: draft.allow_locked };
-        let index = match self.index_of(&id) {
-            Some(index) => index,
-            None => {
-                self.flags.push(flags);
-                let index = self.flags.len() - 1;
-                self.by_id.insert(id.clone(), index);
-                self.last = Some((id.clone(), index));
-                index
-            }
-        };
+        let index = self.index_of(&id).unwrap_or_else(|| {
+            let index = self.flags.len();
+            self.flags.push(flags);
+            self.by_id.insert(id.clone(), index);
+            self.last = Some((id.clone(), index));
+            index
+        });
         let known = self.flags[index];
         if known.is_model != flags.is_model {
             return Err(ApiError::validation("Inconsistent model_event setting in the passed events")
@@ -70,15 +67,15 @@ impl<'a> Subjects<'a> {
         Ok(())
     }
 
-    fn index_of(&mut self, id: &Cow<'a, str>) -> Option<usize> {
+    fn index_of(&mut self, id: &str) -> Option<usize> {
         if let Some((last, index)) = &self.last
             && last == id
         {
             return Some(*index);
         }
-        let index = *self.by_id.get(id)?;
-        self.last = Some((id.clone(), index));
-        Some(index)
+        let (id, index) = self.by_id.get_key_value(id)?;
+        self.last = Some((id.clone(), *index));
+        Some(*index)
     }
 
     /// Looks up which of the ids take events: the caller's own tasks that are not published, and models that
@@ -93,17 +90,14 @@ impl<'a> Subjects<'a> {
                 .map(|(id, _)| id.as_ref())
                 .collect();
             for ids in ids.chunks(IDS_PER_QUERY) {
-                let filter =
-                    Filter::ids(ids.iter().copied()).and(Filter::eq("company", call.company()));
+                let filter = Filter::ids(ids.iter().copied()).and(Filter::eq("company", call.company()));
                 let fields = ["_id", "status", "ready"].iter().chain(&STATISTICS_FIELDS).copied();
                 for document in app.documents.find(collection, Find::new(filter).include(fields)).await? {
                     let id = id_of(&document).to_owned();
                     let is_locked =
                         if is_model { is_locked_model(&document) } else { is_locked_task(&document) };
-                    let allow_locked = self
-                        .by_id
-                        .get(id.as_str())
-                        .is_some_and(|index| self.flags[*index].allow_locked);
+                    let allow_locked =
+                        self.by_id.get(id.as_str()).is_some_and(|index| self.flags[*index].allow_locked);
                     if allow_locked || !is_locked {
                         writable.insert(id, Writable { is_model, document });
                     }
