@@ -15,9 +15,7 @@ use super::{
     session::{Session, Slot},
     text::match_query,
 };
-use crate::{
-    Filter, Find, Matcher, SortKey, StoreError, StoreResult, regex::Pattern,
-};
+use crate::{Filter, Find, Matcher, SortKey, StoreError, StoreResult, regex::Pattern};
 
 /// Lists longer than this are bound as one JSON array, so that the statement stays the same.
 const SHORT_LIST: usize = 6;
@@ -459,7 +457,6 @@ impl<'a> Compiler<'a> {
             ))
         })
     }
-
 }
 
 fn operand(value: &Bson, date: bool) -> Operand {

@@ -30,10 +30,6 @@ impl Api {
         Self { server, user }
     }
 
-    fn company(&self) -> &'static str {
-        COMPANY
-    }
-
     /// The data of a call that succeeds.
     async fn data(&self, endpoint: &str, request: Value) -> Value {
         self.user.ok(endpoint, request).await
@@ -142,13 +138,13 @@ impl Api {
     async fn model(&self) -> Value {
         self.insert(Collection::Model, COMPANY, doc! {"uri": "file:///m", "ready": true}).await
     }
+}
 
-    /// The error of a write to public tasks.
-    fn forbidden(&self, ids: &[&Value]) -> String {
-        let ids: Vec<String> = ids.iter().map(|id| format!("'{}'", id.as_str().unwrap())).collect();
-        let ids = if ids.len() == 1 { format!("({},)", ids[0]) } else { format!("({})", ids.join(", ")) };
-        format!("403/21 Forbidden (modification not allowed) (cannot modify public task(s), ids={ids})")
-    }
+/// The error of a write to public tasks.
+fn forbidden(ids: &[&Value]) -> String {
+    let ids: Vec<String> = ids.iter().map(|id| format!("'{}'", id.as_str().unwrap())).collect();
+    let ids = if ids.len() == 1 { format!("({},)", ids[0]) } else { format!("({})", ids.join(", ")) };
+    format!("403/21 Forbidden (modification not allowed) (cannot modify public task(s), ids={ids})")
 }
 
 /// Whether this is a new object's id.

@@ -59,7 +59,8 @@ fn a_full_disk_loses_nothing_that_was_acknowledged() {
     assert!(matches!(results[3], Err(StoreError::Duplicate { .. })), "{results:?}");
     // Whoever was told that it is stored finds it; whoever was not, does not.
     let mut stored = vec!["1"];
-    stored.extend(["2", "3", "4"].iter().zip(&results).filter(|(_, result)| result.is_ok()).map(|(id, _)| *id));
+    stored
+        .extend(["2", "3", "4"].iter().zip(&results).filter(|(_, result)| result.is_ok()).map(|(id, _)| *id));
     assert!(stored.contains(&"4"), "small documents still fit");
     let found = || {
         let session = Session::open(&file, Access::Read).unwrap();

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Api;
-use crate::support::normalized;
+use crate::support::{COMPANY, normalized};
 
 async fn source(api: &Api) -> Value {
     let project = api.project("source project").await;
@@ -106,5 +106,5 @@ async fn overridden_references_are_checked() {
 
     let public_task = api.public_task().await;
     let clone = api.data("tasks.clone", json!({"task": public_task})).await;
-    assert_eq!(api.task(&clone["id"]).await["company"], json!(api.company()));
+    assert_eq!(api.task(&clone["id"]).await["company"], json!(COMPANY));
 }

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::Api;
+use super::{Api, forbidden};
+use crate::support::COMPANY;
 
 #[tokio::test]
 async fn sub_documents_are_merged_and_maps_replaced() {
@@ -64,7 +65,7 @@ async fn the_status_decides_without_force() {
     );
     assert_eq!(
         api.error("tasks.edit", json!({"task": "nope", "name": "other"})).await,
-        format!("400/101 Invalid task id: id=nope, company={}", api.company())
+        format!("400/101 Invalid task id: id=nope, company={COMPANY}")
     );
 }
 
@@ -195,7 +196,7 @@ async fn update_writes_a_few_fields_in_any_status() {
     let public = api.public_task().await;
     assert_eq!(
         api.error("tasks.update", json!({"task": public, "name": "other"})).await,
-        api.forbidden(&[&public])
+        forbidden(&[&public])
     );
 }
 
@@ -224,7 +225,7 @@ async fn a_batch_updates_many_tasks_or_none() {
     assert_eq!(api.batch_error("tasks.update_batch", &lines).await, "400/101 Invalid task id: ids=(x, y)");
     let public = api.public_task().await;
     let lines = [json!({"task": first, "comment": "never"}), json!({"task": public}), json!({"task": "y"})];
-    assert_eq!(api.batch_error("tasks.update_batch", &lines).await, api.forbidden(&[&public]));
+    assert_eq!(api.batch_error("tasks.update_batch", &lines).await, forbidden(&[&public]));
     assert_eq!(api.task(&first).await["comment"], "single");
 }
 

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::Api;
+use super::{Api, forbidden};
+use crate::support::COMPANY;
 
 #[tokio::test]
 async fn tasks_are_moved_to_projects_or_to_the_root() {
@@ -38,7 +39,7 @@ async fn tasks_are_moved_to_projects_or_to_the_root() {
     let public = api.public_task().await;
     assert_eq!(
         api.error("tasks.move", json!({"ids": [task, public], "project": project})).await,
-        api.forbidden(&[&public])
+        forbidden(&[&public])
     );
 }
 
@@ -75,16 +76,13 @@ async fn tasks_are_shared_and_taken_back() {
     let shared = api.task(&task).await;
     assert_eq!(shared["company"], "");
     assert!(shared.get("company_origin").is_none());
-    assert_eq!(
-        api.error("tasks.edit", json!({"task": task, "name": "other"})).await,
-        api.forbidden(&[&task])
-    );
+    assert_eq!(api.error("tasks.edit", json!({"task": task, "name": "other"})).await, forbidden(&[&task]));
     assert_eq!(
         api.error("tasks.make_public", json!({"ids": [task]})).await,
         format!("400/101 Invalid task id: ids=({id})")
     );
     assert_eq!(api.data("tasks.make_private", json!({"ids": [task]})).await, json!({"updated": 1}));
-    assert_eq!(api.task(&task).await["company"], json!(api.company()));
+    assert_eq!(api.task(&task).await["company"], json!(COMPANY));
     let others = api.public_task_of_others().await;
     let error = api.error("tasks.make_private", json!({"ids": [others]})).await;
     assert!(error.starts_with("400/101 "), "{error}");

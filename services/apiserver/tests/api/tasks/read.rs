@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Api;
+use crate::support::COMPANY;
 
 #[tokio::test]
 async fn get_by_id_finds_own_and_public_tasks() {
@@ -39,7 +40,7 @@ async fn lists_answer_strings_and_extended_lists_objects() {
     assert_eq!(extended["project"], json!({"id": project, "name": "the project"}));
     assert_eq!(extended["execution"]["queue"], json!({"id": "q"}));
     let by_id = api.data("tasks.get_by_id_ex", json!({"id": [task], "only_fields": ["company"]})).await;
-    assert_eq!(by_id, json!({"tasks": [{"id": task, "company": {"id": api.company()}}]}));
+    assert_eq!(by_id, json!({"tasks": [{"id": task, "company": {"id": COMPANY}}]}));
     assert_eq!(
         api.error("tasks.get_by_id_ex", json!({})).await,
         "400/11 Missing required fields: missing=(id)"
