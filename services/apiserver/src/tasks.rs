@@ -14,7 +14,7 @@ mod dequeue;
 mod edit;
 pub(crate) mod endpoints;
 mod enqueue;
-mod hyperparams;
+pub(crate) mod hyperparams;
 mod legacy;
 mod models;
 mod organize;

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::{schema::MODEL, values};
 use crate::{
     App,
-    api::{ApiError, ApiResult, Call, from_document},
+    api::{ApiError, ApiResult, Call, Object, from_document},
     metadata::{self, MetadataItem},
     projects::tag_cache::{self, TagField, Tagged},
     query::{check_tags, split_legacy_tags},
@@ -21,7 +21,7 @@ use crate::{
 struct CreateRequest {
     name: String,
     uri: String,
-    labels: Option<Document>,
+    labels: Option<Object>,
     #[serde(default)]
     tags: Vec<String>,
     #[serde(default)]
@@ -30,10 +30,10 @@ struct CreateRequest {
     project: Option<String>,
     parent: Option<String>,
     framework: Option<String>,
-    design: Option<Document>,
+    design: Option<Object>,
     ready: Option<bool>,
     public: Option<bool>,
-    ui_cache: Option<Document>,
+    ui_cache: Option<Object>,
     task: Option<String>,
     metadata: Option<IndexMap<String, MetadataItem>>,
 }
@@ -51,25 +51,36 @@ pub(crate) async fn create(app: Arc<App>, call: Arc<Call>, mut request: Document
         check_task(&app, &call, task, public).await?;
     }
     if let Some(labels) = &request.labels {
-        values::check_new_labels(labels)?;
+        values::check_new_labels(&labels.0)?;
     }
 
-    let project = request.project.clone();
-    let fields = stored_fields(request)?;
-    let id = insert(&app, &call, company, fields).await?;
-    tag_cache::reset(&app, call.company(), Tagged::Models, &TagField::BOTH, project).await?;
+    let id = insert(&app, &call, company, stored_fields(request)?).await?;
     Ok(doc! {"id": id, "created": true}.into())
 }
 
-/// Stores a model with these fields; its id.
+/// Stores a model with these fields; its id. Errors: 400/800 for values that no model has.
 pub(super) async fn insert(app: &App, call: &Call, company: &str, mut fields: Document) -> ApiResult<String> {
-    values::check_texts(&mut fields)?;
-    values::check_keys(&fields)?;
+    values::check_stored(&mut fields)?;
+    for field in TagField::BOTH {
+        fields.entry(field.name().to_owned()).or_insert_with(|| Vec::<Bson>::new().into());
+        if let Ok(tags) = fields.get_array_mut(field.name()) {
+            tags.sort_by(|left, right| left.as_str().cmp(&right.as_str()));
+        }
+    }
+    let given: Vec<TagField> = TagField::BOTH
+        .into_iter()
+        .filter(|field| fields.get_array(field.name()).is_ok_and(|tags| !tags.is_empty()))
+        .collect();
+    let project = fields.get_str("project").ok().map(str::to_owned);
+
     let id = app.new_id();
     let mut model = doc! {"_id": id.as_str(), "user": call.user(), "company": company};
     model.extend(traces(app.now(), call.user()));
     model.extend(fields);
     app.documents.insert(Collection::Model, model).await?;
+    if !given.is_empty() {
+        tag_cache::reset(app, call.company(), Tagged::Models, &given, project).await?;
+    }
     Ok(id)
 }
 
@@ -77,23 +88,21 @@ fn traces(now: DateTime, user: &str) -> Document {
     doc! {"created": now, "last_update": now, "last_change": now, "last_changed_by": user}
 }
 
-fn stored_fields(mut request: CreateRequest) -> ApiResult<Document> {
-    request.tags.sort_unstable();
-    request.system_tags.sort_unstable();
+fn stored_fields(request: CreateRequest) -> ApiResult<Document> {
     let metadata = request.metadata.map(metadata::stored_map).transpose()?;
     let fields = doc! {
         "name": request.name,
         "uri": request.uri,
-        "labels": request.labels,
+        "labels": request.labels.map(|labels| labels.0),
         "tags": request.tags,
         "system_tags": request.system_tags,
         "comment": request.comment,
         "project": request.project,
         "parent": request.parent,
         "framework": request.framework,
-        "design": request.design,
+        "design": request.design.map(|design| design.0),
         "ready": request.ready.unwrap_or(true),
-        "ui_cache": request.ui_cache,
+        "ui_cache": request.ui_cache.map(|cache| cache.0),
         "task": request.task,
         "metadata": metadata,
     };

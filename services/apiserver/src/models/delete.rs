@@ -61,16 +61,16 @@ pub(crate) async fn delete_many(app: Arc<App>, call: Arc<Call>, request: DeleteM
 /// A model that is gone; its events and files are not yet.
 struct Deleted {
     deleted: bool,
-    uri: Option<String>,
+    uri: String,
 }
 
 impl Deleted {
     fn answer(&self) -> Document {
-        doc! {"deleted": self.deleted, "url": self.uri.clone()}
+        doc! {"deleted": self.deleted, "url": self.uri.as_str()}
     }
 
     fn add_to(&self, removal: &mut Removal, id: &str) {
-        removal.add(id, &[], self.uri.clone().filter(|uri| !uri.is_empty()));
+        removal.add(id, &[], Some(self.uri.clone()).filter(|uri| !uri.is_empty()));
     }
 }
 
@@ -83,7 +83,7 @@ async fn delete_model(app: &App, call: &Call, id: &str, force: bool) -> ApiResul
     let deleted = app.documents.delete(Collection::Model, access::own(call.company(), id)).await? > 0;
     let project = model.get_str("project").ok();
     tag_cache::reset(app, call.company(), Tagged::Models, &TagField::BOTH, project).await?;
-    Ok(Deleted { deleted, uri: model.get_str("uri").ok().map(str::to_owned) })
+    Ok(Deleted { deleted, uri: model.get_str("uri").unwrap_or_default().to_owned() })
 }
 
 fn deleted_id(id: &str) -> String {

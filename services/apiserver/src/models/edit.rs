@@ -154,14 +154,14 @@ async fn check_common(
         Some(metadata) if metadata != Bson::Null => {
             fields.insert("metadata", values::stored_metadata(metadata)?);
         }
-        Some(null) => drop(fields.insert("metadata", null)),
+        // Null would take no items later.
+        Some(_) => drop(fields.insert("metadata", Document::new())),
         None => {}
     }
     if fields.get("uri").is_some_and(|uri| *uri != Bson::Null) {
         fields.insert("ui_cache", Document::new());
     }
-    values::check_keys(fields)?;
-    values::check_texts(fields)
+    values::check_stored(fields)
 }
 
 /// Errors: 400/16 for a task, project or parent that exists in no company.
@@ -222,8 +222,9 @@ async fn stored(
 /// Forgets the cached tags that the edited fields make stale.
 async fn forget_tags(app: &App, call: &Call, model: &Document, fields: &Document) -> ApiResult<()> {
     let old = model.get_str("project").unwrap_or_default();
-    if let Some(new) = fields.get("project") {
-        let projects = [old, new.as_str().unwrap_or_default()];
+    let new = fields.get("project").map_or(old, |project| project.as_str().unwrap_or_default());
+    if new != old {
+        let projects = [old, new];
         return tag_cache::reset(app, call.company(), Tagged::Models, &TagField::BOTH, projects).await;
     }
     let given = |name: &str| fields.contains_key(name);

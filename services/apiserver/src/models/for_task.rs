@@ -13,7 +13,7 @@ use crate::{
     query::{check_tags, split_legacy_tags},
     tasks::{
         access::{Fields, id_of, status_of, writable_task},
-        touch,
+        hyperparams, touch,
     },
 };
 
@@ -49,18 +49,15 @@ pub(crate) async fn update_for_task(app: Arc<App>, call: Arc<Call>, mut request:
             .with("company", call.company()));
     }
 
-    let model = match target.override_model_id {
-        Some(id) => {
-            access::own_model(&app, &call, &id, &["_id"]).await?;
-            id
+    let model = if let Some(id) = target.override_model_id {
+        access::own_model(&app, &call, &id, &["_id"]).await?;
+        id
+    } else {
+        add_defaults(&mut request, &task);
+        if let Some(last) = read::last_output_model(&task) {
+            return update_existing(&app, &call, last, &request, &task, target.iteration).await;
         }
-        None => {
-            add_defaults(&mut request, &task);
-            if let Some(last) = read::last_output_model(&task) {
-                return update_existing(&app, &call, last, &request, &task, target.iteration).await;
-            }
-            create_from(&app, &call, &request, &task).await?
-        }
+        create_from(&app, &call, &request, &task).await?
     };
     set_output(&app, &call, &task, &model, target.iteration).await?;
     Ok(doc! {"id": model, "created": true}.into())
@@ -96,15 +93,17 @@ async fn update_existing(
 
 async fn create_from(app: &App, call: &Call, request: &Document, task: &Document) -> ApiResult<String> {
     check_tags(request)?;
+    values::check_shapes(request)?;
     let execution = task.get_document("execution").cloned().unwrap_or_default();
     let inputs = task.get_document("models").and_then(|models| models.get_array("input"));
     let parent = inputs.ok().and_then(|items| items.first()?.as_document()?.get("model"));
-    let metadata = request.get("metadata").cloned().map(values::stored_metadata).transpose()?;
-    let given = |name: &str| request.get(name).cloned();
+    let given = |name: &str| request.get(name).filter(|value| **value != Bson::Null).cloned();
+    let metadata = given("metadata").map(values::stored_metadata).transpose()?;
+    let labels = execution.get_document("model_labels").map(hyperparams::unescape_keys);
     let fields = doc! {
         "name": given("name"),
-        "tags": given("tags").unwrap_or_else(|| Vec::<Bson>::new().into()),
-        "system_tags": given("system_tags").unwrap_or_else(|| Vec::<Bson>::new().into()),
+        "tags": given("tags"),
+        "system_tags": given("system_tags"),
         "task": id_of(task),
         "comment": given("comment"),
         "uri": given("uri"),
@@ -113,7 +112,7 @@ async fn create_from(app: &App, call: &Call, request: &Document, task: &Document
         "framework": execution.get("framework").cloned(),
         "parent": parent.cloned(),
         "design": execution.get("model_desc").cloned(),
-        "labels": execution.get("model_labels").cloned(),
+        "labels": labels.ok(),
         "ready": false,
     };
     let fields = fields.into_iter().filter(|(_, value)| *value != Bson::Null).collect();

@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use bson::{Bson, Document};
 
+use super::schema::MODEL;
 use crate::{
     api::{ApiError, ApiResult, codes},
-    query::escape_key,
+    query::{Kind, escape_key},
 };
 
 /// Characters that a name has at least.
@@ -16,8 +17,39 @@ fn invalid_data(field: &str, reason: &str) -> ApiError {
     ApiError::new(codes::DATA_VALIDATION_ERROR).with(field, reason)
 }
 
-/// Strips text that is stored stripped. Errors: 400/800 for a name that is too short.
-pub(super) fn check_texts(fields: &mut Document) -> ApiResult<()> {
+/// The rules of the stored document for these of its fields; strips text that is stored stripped.
+/// Errors: 400/800 for a value of another type, a name that is too short, a key that can't be stored.
+pub(super) fn check_stored(fields: &mut Document) -> ApiResult<()> {
+    check_types(fields)?;
+    check_keys(fields)?;
+    check_texts(fields)
+}
+
+fn check_types(fields: &Document) -> ApiResult<()> {
+    const NO_TEXT: &str = "StringField only accepts string values";
+    for (name, value) in fields {
+        let (Some(field), false) = (MODEL.field(name), *value == Bson::Null) else { continue };
+        let refusal = match &field.kind {
+            Kind::Text | Kind::Reference(_) => value.as_str().is_none().then_some(NO_TEXT),
+            Kind::Boolean => value.as_bool().is_none().then_some("BooleanField only accepts boolean values"),
+            Kind::Date => value.as_datetime().is_none().then_some("cannot parse date"),
+            Kind::Texts => match value.as_array() {
+                Some(items) => items.iter().any(|item| item.as_str().is_none()).then_some(NO_TEXT),
+                None => Some("Only lists and tuples may be used in a list field"),
+            },
+            Kind::Any => {
+                value.as_document().is_none().then_some("Only dictionaries may be used in a DictField")
+            }
+            _ => None,
+        };
+        if let Some(reason) = refusal {
+            return Err(invalid_data(name, reason));
+        }
+    }
+    Ok(())
+}
+
+fn check_texts(fields: &mut Document) -> ApiResult<()> {
     for field in ["name", "uri"] {
         if let Some(Bson::String(text)) = fields.get_mut(field) {
             *text = text.trim().to_owned();
@@ -32,7 +64,7 @@ pub(super) fn check_texts(fields: &mut Document) -> ApiResult<()> {
 }
 
 /// Errors: 400/800 for an empty key, or one that begins with `$`, in a free-form object.
-pub(super) fn check_keys(fields: &Document) -> ApiResult<()> {
+fn check_keys(fields: &Document) -> ApiResult<()> {
     for field in ["labels", "design", "ui_cache"] {
         let Ok(object) = fields.get_document(field) else { continue };
         if object.keys().any(|key| key.is_empty() || key.starts_with('$')) {
