@@ -7,6 +7,7 @@ mod bad_input;
 mod events;
 mod lifecycle;
 mod login;
+mod models;
 mod projects;
 mod protocol;
 mod query;
