@@ -4,6 +4,7 @@
 mod access;
 mod auth;
 mod bad_input;
+mod catalogue;
 mod events;
 mod lifecycle;
 mod login;
