@@ -55,7 +55,7 @@ emit(task.delete_artifacts(["text"]))
 def test_18_non_ascii_paths(script, api, server):
     code = """
 from clearml import Task
-task = Task.init("Ä/b c", "t é#1", auto_connect_frameworks=False)
+task = Task.init("Ärger/b c", "t é#1", auto_connect_frameworks=False)
 task.upload_artifact("art é 1", {"a": 1}, wait_on_upload=True)
 task.close()
 emit(task.id)

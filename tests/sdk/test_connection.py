@@ -34,7 +34,7 @@ def test_01_login(script, server):
 def test_01_bad_secret(script):
     code = """
 from clearml.backend_api import Session
-from clearml.backend_api.session.errors import LoginError
+from clearml.backend_api.session.session import LoginError
 started = time.time()
 try:
     Session(secret_key="wrong", api_key=os.environ["CLEARML_API_ACCESS_KEY"])
@@ -53,7 +53,7 @@ def test_02_refresh(script, api):
     )
     code = """
 from clearml.backend_api import Session
-from clearml.backend_api.session.errors import LoginError
+from clearml.backend_api.session.session import LoginError
 session = Session()
 first = session.token
 time.sleep(5)
@@ -112,14 +112,14 @@ def test_04_task_init(script, api, method):
     project = f"init {method}"
     code = f"""
 from clearml import Task
-task = Task.init("{project}/sub", "t1", tags=["a"])
+task = Task.init("{project}/sub", "task one", tags=["a"])
 emit(task.id)
 task.close()
 """
     task = api.task(script(code, CLEARML_API_DEFAULT_REQ_METHOD=method))
     top, sub = api.project(project), api.project(f"{project}/sub")
     assert sub["parent"] == top["id"] and task["project"] == sub["id"]
-    assert (task["name"], task["type"], task["status"]) == ("t1", "training", "completed")
+    assert (task["name"], task["type"], task["status"]) == ("task one", "training", "completed")
     assert task["status_reason"] == "completed"
     assert task["tags"] == ["a"] and task["system_tags"] == ["development"]
     assert task["runtime"]["progress"] == "100" and "CLEARML VERSION" in task["runtime"]

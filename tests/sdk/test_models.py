@@ -8,7 +8,7 @@ from server import ApiFailure
 def test_21_output_model(script, api, server):
     code = """
 from clearml import Task, OutputModel
-task = Task.init("models", "out", auto_connect_frameworks=False)
+task = Task.init("models", "out of it", auto_connect_frameworks=False, output_uri=True)
 open("w.bin", "wb").write(b"weights 1")
 model = OutputModel(task=task, name="net", tags=["t1"], label_enumeration={"cat": 1, "dog": 2}, framework="PyTorch",
                     config_dict={"layers": 3})
@@ -56,7 +56,7 @@ a = InputModel.import_model(weights_url="https://example.com/m22.bin", name="imp
 b = InputModel.import_model(weights_url="https://example.com/m22.bin", name="imported")
 emit([a.id, b.id])
 a.set_metadata("kind", "small", "str")
-task = Task.init("models", "in", auto_connect_frameworks=False)
+task = Task.init("models", "into it", auto_connect_frameworks=False)
 task.connect(a, name="start")
 emit(task.id)
 task.close()

@@ -65,11 +65,12 @@ task.close()
 done = Task.get_task(task.id)
 done.set_user_properties(late="yes")
 emit(done.get_user_properties(value_only=True))
-done.delete_user_properties(("properties", "plain"))
+emit(done.delete_user_properties({"section": "properties", "name": "plain"}))
 emit(Task.get_task(task.id).get_user_properties(value_only=True))
 """
-    task_id, before, after = script(code)
+    task_id, before, deleted, after = script(code)
     assert before == {"a.b c": "1", "plain": "2", "late": "yes"}
+    assert deleted is True
     assert after == {"a.b c": "1", "late": "yes"}
     stored = api.task(task_id)["hyperparams"]["properties"]
     assert stored["a.b c"]["value"] == "1" and stored["a.b c"]["description"] == "d"

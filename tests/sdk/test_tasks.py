@@ -219,14 +219,13 @@ emit(clone.id)
 
 def test_28_delete(script, api, server):
     code = """
-import numpy as np, plotly.graph_objects as go
+import numpy as np
 from clearml import Task, OutputModel
-task = Task.init("life", "deleted", auto_connect_frameworks=False)
+task = Task.init("life", "deleted", auto_connect_frameworks=False, output_uri=True)
 task.upload_artifact("x", {"a": 1}, wait_on_upload=True)
 task.get_logger().report_image("i", "v", iteration=0, image=np.zeros((8, 8, 3), dtype=np.uint8))
-task.get_logger().report_matplotlib_figure if False else None
 open("w.bin", "wb").write(b"weights")
-model = OutputModel(task=task, name="m")
+model = OutputModel(task=task, name="model of it")
 model.update_weights("w.bin", async_enable=False)
 task.flush(wait_for_uploads=True)
 task.close()
@@ -283,7 +282,7 @@ for i in range(3):
 task.get_logger().report_image("i", "v", iteration=0, image=np.zeros((8, 8, 3), dtype=np.uint8))
 task.upload_artifact("art", {"a": 1}, wait_on_upload=True)
 open("w.bin", "wb").write(b"weights")
-OutputModel(task=task, name="m").update_weights("w.bin", async_enable=False)
+OutputModel(task=task).update_weights("w.bin", async_enable=False)
 session = task.get_offline_mode_folder()
 task.close()
 Task.set_offline(False)
