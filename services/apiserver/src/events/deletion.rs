@@ -41,8 +41,11 @@ async fn delete(app: &App, source: Source) -> ApiResult {
 
 /// `events.clear_scroll`: whatever it is given, the answer is empty.
 pub(super) async fn clear_scroll(app: Arc<App>, _: Arc<Call>, request: ClearScrollRequest) -> ApiResult {
-    if let Some(scroll_id) = request.scroll_id {
-        scroll::clear(&app, &scroll_id).await?;
+    if let Some(scroll_id) = request.scroll_id
+        && let Err(error) = scroll::clear(&app, &scroll_id).await
+    {
+        // It expires by itself.
+        tracing::warn!(error = error.message(), "failed to forget a scroll");
     }
     Ok(Document::new().into())
 }

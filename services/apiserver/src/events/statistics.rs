@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use bson::{Bson, DateTime, Document};
 use clearml_documents::{Change, Update};
+use clearml_events::Number;
 use indexmap::IndexMap;
 
 use crate::{query::md5_hex, tasks::touch};
@@ -28,7 +29,7 @@ pub(crate) struct Observed<'a> {
     /// In milliseconds.
     pub(crate) timestamp: i64,
     /// Looked at for scalars only.
-    pub(crate) value: Option<f64>,
+    pub(crate) value: Option<Number>,
     pub(crate) x_axis_label: Option<&'a str>,
     /// False for metrics of the setting `services.events.ignore_iteration.metrics`.
     pub(crate) counts_iteration: bool,
@@ -47,7 +48,8 @@ pub(crate) struct BatchStatistics {
 /// A value with the iteration it was reported for (0 if for none).
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Point {
-    value: f64,
+    /// Of the kind in which it was sent.
+    value: Number,
     iteration: i64,
 }
 
@@ -168,11 +170,11 @@ impl BatchStatistics {
 }
 
 impl Scalar {
-    fn new(event: Observed<'_>, value: f64) -> Self {
+    fn new(event: Observed<'_>, value: Number) -> Self {
         let point = Point { value, iteration: event.iteration.unwrap_or(0) };
         Self {
             count: 1,
-            total: value,
+            total: value.as_f64(),
             latest: point,
             latest_timestamp: event.timestamp,
             x_axis_label: event.x_axis_label.map(str::to_owned),
@@ -182,10 +184,11 @@ impl Scalar {
         }
     }
 
-    fn add(&mut self, event: Observed<'_>, value: f64) {
+    fn add(&mut self, event: Observed<'_>, value: Number) {
         let point = Point { value, iteration: event.iteration.unwrap_or(0) };
         self.count += 1;
-        self.total += value;
+        let number = value.as_f64();
+        self.total += number;
         if (point.iteration, event.timestamp) >= (self.latest.iteration, self.latest_timestamp) {
             self.latest = point;
             self.latest_timestamp = event.timestamp;
@@ -196,10 +199,10 @@ impl Scalar {
         if point.iteration < self.first.iteration {
             self.first = point;
         }
-        if value < self.min.value {
+        if number < self.min.value.as_f64() {
             self.min = point;
         }
-        if value > self.max.value {
+        if number > self.max.value.as_f64() {
             self.max = point;
         }
     }
@@ -229,7 +232,7 @@ impl Scalar {
             },
             Change::SetIfMissing {
                 path: member("first_value"),
-                value: self.first.value.into(),
+                value: self.first.value.as_f64().into(),
                 along: along("first_value_iteration", self.first),
             },
             Change::RunningMean {
@@ -266,7 +269,7 @@ mod tests {
             variant,
             iteration: Some(iteration),
             timestamp: 1000,
-            value: Some(value),
+            value: Some(Number::Float(value)),
             x_axis_label: None,
             counts_iteration: true,
         }

@@ -207,7 +207,7 @@ impl<'a> Batch<'a> {
             variant: &event.variant,
             iteration: event.iter,
             timestamp: event.timestamp,
-            value: event.value.map(Number::as_f64),
+            value: event.value,
             x_axis_label,
             counts_iteration: !self.app.settings.events.ignore_iteration_metrics.contains(&event.metric),
         };

@@ -60,6 +60,24 @@ async fn the_worked_example_of_the_specification() {
 }
 
 #[tokio::test]
+async fn numbers_stay_of_the_kind_they_were_sent_as() {
+    let (server, user) = server().await;
+    let mut event = scalar("loss", "train", 1, 0.0);
+    event["value"] = serde_json::json!(3);
+    send(&user, &[event]).await;
+    let leaf = leaf(&stored(&server, Collection::Task, "t").await);
+    for (field, expected) in [
+        ("value", Bson::Int64(3)),
+        ("min_value", Bson::Int64(3)),
+        ("max_value", Bson::Int64(3)),
+        ("first_value", Bson::Double(3.0)),
+        ("mean_value", Bson::Double(3.0)),
+    ] {
+        assert_eq!(leaf.get(field), Some(&expected), "{field}");
+    }
+}
+
+#[tokio::test]
 async fn the_task_shows_when_and_by_whom() {
     let (server, user) = server().await;
     let started = DateTime::from_millis(server.app.now().timestamp_millis() - 90_500);
