@@ -110,7 +110,7 @@ pub(crate) async fn delete(app: Arc<App>, call: Arc<Call>, request: DeleteReques
         return Err(not_empty());
     }
     // An entry that is added meanwhile must not vanish with the queue.
-    let empty = lookup::by_id(company, id).and(Filter::Exists("entries.task".to_owned(), false));
+    let empty = lookup::by_id(company, id).and(Filter::Exists("entries.0".to_owned(), false));
     let reason = format!("Queue {id} was deleted");
     loop {
         if force {

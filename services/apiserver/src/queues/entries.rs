@@ -126,41 +126,29 @@ pub(crate) async fn pop(
     queue: &str,
     only_task: Option<&str>,
 ) -> ApiResult<Option<Document>> {
-    let filled = Filter::Exists("entries.task".to_owned(), true);
-    let take_first = Change::PopFirst("entries".to_owned());
-    let (condition, change) = match only_task {
-        None => (filled, take_first),
-        Some(task) => {
-            let stored = lookup::load(app, company, queue).await?;
-            match entries_of(&stored).next() {
-                Some((first, _)) if first == task => (contains(task), pull(task)),
-                Some(_) => return Ok(None),
-                // Empty: taking nothing still writes the metrics point below.
-                None => (filled, take_first),
-            }
-        }
+    let is_first = match only_task {
+        Some(task) => Filter::eq("entries.0.task", task),
+        None => Filter::exists("entries.0"),
     };
     let before = app
         .documents
         .find_and_update(
             Collection::Queue,
-            lookup::by_id(company, queue).and(condition),
-            vec![change, Change::set("last_update", app.now())],
+            lookup::by_id(company, queue).and(is_first),
+            vec![Change::PopFirst("entries".to_owned()), Change::set("last_update", app.now())],
             Returned::Before,
         )
         .await?;
     let Some(before) = before else {
-        let empty = lookup::load(app, company, queue).await?;
-        metrics::record(app, company, &empty).await;
+        let stored = lookup::load(app, company, queue).await?;
+        if only_task.is_none() || entries_of(&stored).next().is_none() {
+            metrics::record(app, company, &stored).await;
+        }
         return Ok(None);
     };
     metrics::record(app, company, &before).await;
 
-    let taken = match only_task {
-        None => entries_of(&before).next(),
-        Some(task) => entries_of(&before).find(|(queued, _)| *queued == task),
-    };
-    let Some((task, entry)) = taken else { return Ok(None) };
+    let Some((task, entry)) = entries_of(&before).next() else { return Ok(None) };
     let stopped = Filter::id(task).and(Filter::eq("status", "stopped"));
     app.documents.update_one(Collection::Task, stopped, vec![Change::set("status", "queued")]).await?;
     Ok(Some(entry.clone()))
@@ -219,7 +207,7 @@ pub(crate) async fn reposition(
 /// Empties the queue, and writes a metrics point; the tasks that were in it. `None`: there is no such queue,
 /// or nothing in it.
 pub(super) async fn take_all(app: &App, company: &str, queue: &str) -> ApiResult<Option<Vec<String>>> {
-    let filled = Filter::Exists("entries.task".to_owned(), true);
+    let filled = Filter::exists("entries.0");
     let before = app
         .documents
         .find_and_update(
