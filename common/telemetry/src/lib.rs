@@ -8,7 +8,7 @@ mod serve;
 mod shutdown;
 
 pub use health::{Health, health_routes, with_probes};
-pub use logging::{LogError, init_logging};
+pub use logging::{LogError, LogGuard, init_logging};
 pub use metrics::{Metrics, MetricsError, serve_metrics};
 pub use serve::{Listening, bind, serve};
 pub use shutdown::Shutdown;

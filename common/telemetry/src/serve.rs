@@ -17,8 +17,8 @@ use crate::Shutdown;
 
 /// Longest time for a caller to send the head of a request; also how long an idle connection may stay.
 const HEADER_TIMEOUT: Duration = Duration::from_mins(2);
-/// Largest head of a request in bytes.
-const MAX_HEAD: usize = 64 * 1024;
+/// Largest head of a request, and most of a body that is read at once, in bytes.
+const MAX_HEAD: usize = 256 * 1024;
 
 /// A bound port that nobody serves yet.
 #[derive(Debug)]

@@ -43,7 +43,7 @@ fn main() -> ExitCode {
 async fn run(options: Options) -> anyhow::Result<()> {
     let loaded = options.common.load(Locking::Alone)?;
     let settings = &loaded.settings;
-    init_logging(&settings.telemetry.log)?;
+    let _log = init_logging(&settings.telemetry.log)?;
     let shutdown = Shutdown::on_signals()?;
 
     let listen = &settings.apiserver.listen;

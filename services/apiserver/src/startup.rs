@@ -113,3 +113,6 @@ fn split_name(name: &str) -> (String, Option<String>) {
         None => (name.to_owned(), None),
     }
 }
+
+#[cfg(test)]
+mod tests;

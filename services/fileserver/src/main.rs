@@ -51,7 +51,7 @@ async fn run(options: Options) -> anyhow::Result<()> {
         loaded.settings.fileserver.upload_folder = Some(folder);
     }
     let settings = &loaded.settings;
-    init_logging(&settings.telemetry.log)?;
+    let _log = init_logging(&settings.telemetry.log)?;
     let shutdown = Shutdown::on_signals()?;
 
     let listen = &settings.fileserver.listen;

@@ -27,7 +27,7 @@ pub(crate) const URLS_FILE: &str = "urls.json";
 pub(crate) async fn run(common: &CommonOptions, options: &ServeOptions) -> anyhow::Result<()> {
     let loaded = common.load(Locking::Alone)?;
     let settings = &loaded.settings;
-    init_logging(&settings.telemetry.log)?;
+    let _log = init_logging(&settings.telemetry.log)?;
     let shutdown = Shutdown::on_signals()?;
 
     // Ports first: a taken one should show before anything is stored.

@@ -59,7 +59,7 @@ fn main() -> ExitCode {
 
 async fn run(options: Options) -> anyhow::Result<()> {
     let (settings, environment) = options.common.load_settings()?;
-    init_logging(&settings.telemetry.log)?;
+    let _log = init_logging(&settings.telemetry.log)?;
     let shutdown = Shutdown::on_signals()?;
 
     let listen = &settings.webserver.listen;

@@ -182,14 +182,14 @@ impl Drop for Server {
 }
 
 pub(crate) fn read_all(stream: &mut TcpStream) -> String {
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
 pub(crate) fn read_some(stream: &mut TcpStream) -> String {
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
     let mut bytes = [0; 1024];
     let count = stream.read(&mut bytes).unwrap();
     String::from_utf8_lossy(&bytes[..count]).into_owned()
