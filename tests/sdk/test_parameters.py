@@ -60,12 +60,14 @@ def test_16_user_properties(script, api):
 from clearml import Task
 task = Task.init("parameters", "properties", auto_connect_frameworks=False)
 emit(task.id)
+# The SDK writes whole sections from a thread while it starts: what is set meanwhile can get lost.
+time.sleep(4)
 task.set_user_properties({"name": "a.b c", "value": "1", "description": "d"}, plain=2)
 task.close()
 done = Task.get_task(task.id)
 done.set_user_properties(late="yes")
 emit(done.get_user_properties(value_only=True))
-emit(done.delete_user_properties({"section": "properties", "name": "plain"}))
+emit(done.delete_user_properties([("properties", "plain")]))
 emit(Task.get_task(task.id).get_user_properties(value_only=True))
 """
     task_id, before, deleted, after = script(code)

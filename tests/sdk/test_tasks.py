@@ -232,7 +232,7 @@ task.close()
 emit([task.id, model.id])
 while not os.path.exists("go"):
     time.sleep(0.2)
-emit(Task.get_task(task.id).delete())
+emit(bool(Task.get_task(task.id).delete()))
 """
     process = script.start(code)
     [(task_id, model_id)] = api.wait_for(script.emitted)
