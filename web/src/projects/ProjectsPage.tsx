@@ -46,7 +46,7 @@ function ProjectCard({ project }: { project: Project }) {
       <Group gap="sm" mt="sm">
         <Text size="sm" fw={600}>{total === 1 ? "1 task" : `${total} tasks`}</Text>
         {TASK_STATUSES.filter((status) => statistics?.status_count[status]).map((status) => (
-          <Text key={status} size="xs" c={STATUS_LOOK[status].color}>
+          <Text key={status} size="xs" c={`var(--mantine-color-${STATUS_LOOK[status].color}-light-color)`}>
             {statistics?.status_count[status] ?? 0} {STATUS_LOOK[status].label.toLowerCase()}
           </Text>
         ))}
