@@ -1,7 +1,7 @@
 import { MantineProvider } from "@mantine/core";
 import { QueryClientProvider } from "@tanstack/react-query";
 import { createMemoryHistory, RouterProvider } from "@tanstack/react-router";
-import { render, screen, waitFor } from "@testing-library/react";
+import { cleanup, render, screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { beforeEach, expect, test, vi } from "vitest";
 
@@ -111,6 +111,25 @@ test("tasks are searched by name or id, literally", async () => {
   await userEvent.type(screen.getByLabelText(/Search tasks/), "a.b");
   expect(await screen.findByText("No task matches “a.b”")).toBeTruthy();
   expect(asked.at(-1)).toEqual({ fields: ["name", "id"], pattern: "a\\.b" });
+});
+
+test("the addresses that the SDK prints lead to the task", async () => {
+  const asked: unknown[] = [];
+  serve({
+    "users.get_current_user": () => USER,
+    "projects.get_by_id": () => ({ project: { id: "p", name: "P" } }),
+    "tasks.get_all_ex": (request) => {
+      asked.push(request._any_);
+      return { tasks: [task(1)] };
+    },
+  });
+  for (const path of ["/projects/p/tasks/t1/output/log", "/projects/p/experiments/t1/output/log", "/projects/*/tasks/t1/execution"]) {
+    const router = show(path);
+    expect(await screen.findByText("run 1")).toBeTruthy();
+    expect(router.state.location.search).toEqual({ search: "t1" });
+    cleanup();
+  }
+  expect(asked[0]).toEqual({ fields: ["name", "id"], pattern: "t1" });
 });
 
 test("a failure is told and can be tried again", async () => {

@@ -72,6 +72,16 @@ const projectTasks = createRoute({
   validateSearch: searchable,
   component: ProjectTasks,
 });
+// The addresses that the SDK prints for a task, old and new: there is no page of one task yet, so its line.
+const taskAddresses = (["tasks", "experiments"] as const).map((word) =>
+  createRoute({
+    getParentRoute: () => shell,
+    path: `/projects/$project/${word}/$task/$`,
+    beforeLoad: ({ params: { project, task } }) => {
+      throw redirect({ to: "/projects/$project/tasks", params: { project }, search: { search: task } });
+    },
+  }),
+);
 const tasks = createRoute({
   getParentRoute: () => shell,
   path: "/tasks",
@@ -88,7 +98,7 @@ function ProjectTasks() {
 /** The pages; `history` only in tests. */
 export function createAppRouter(queryClient: QueryClient, history?: RouterHistory) {
   return createRouter({
-    routeTree: root.addChildren([login, shell.addChildren([home, projects, projectTasks, tasks, connect])]),
+    routeTree: root.addChildren([login, shell.addChildren([home, projects, projectTasks, ...taskAddresses, tasks, connect])]),
     basepath: new URL(document.baseURI).pathname,
     context: { queryClient },
     defaultPreload: "intent",
