@@ -174,8 +174,8 @@ impl Visit<'_> {
             (Some(id), None) => (id, false),
             (None, Some(id)) => (id, true),
         };
-        let caller =
-            caller.ok_or_else(|| ApiError::new(codes::INTERNAL_ERROR).extra("validating impersonation"))?;
+        let caller = caller
+            .ok_or_else(|| ApiError::new(codes::IMPERSONATION_ERROR).extra("validating impersonation"))?;
         let refused = |reason: &str| ApiError::new(codes::IMPERSONATION_ERROR).extra(reason);
         if !matches!(caller.role, Role::System | Role::Root | Role::Admin) {
             return Err(refused("impersonation not allowed").with("role", caller.role.as_str()));

@@ -5,7 +5,7 @@ use std::future::Future;
 use bson::{Bson, Document, doc};
 
 use super::{
-    ApiError, codes,
+    ApiError,
     json::{Json, Limits, read},
 };
 
@@ -21,8 +21,10 @@ pub fn lines(body: &[u8], limits: Limits) -> impl Iterator<Item = Result<Json<'_
         let line = &text[..end.unwrap_or(text.len())];
         Some(match read(line, limits) {
             Ok(object @ Json::Object(_)) => Ok(object),
-            Ok(other) => Err(ApiError::new(codes::BAD_REQUEST)
-                .text(format!("json lines must contain objects, found: {}", other.type_name()))),
+            Ok(other) => Err(ApiError::bad_request(format!(
+                "json lines must contain objects, found: {}",
+                other.type_name()
+            ))),
             Err(error) => Err(ApiError::not_understood(&error)),
         })
     })
@@ -95,7 +97,7 @@ mod tests {
     #[test]
     fn empty_and_malformed_lines_are_400_0() {
         for body in ["\n", "{}\n\n{}", "{}\n{", "\n{}", "{}\n\n", "{}\nNone", "{\"a\":\n1}"] {
-            assert_eq!(read_all(body).unwrap_err().code, codes::BAD_REQUEST, "{body:?}");
+            assert_eq!(read_all(body).unwrap_err().code.status, 400, "{body:?}");
         }
     }
 

@@ -10,6 +10,7 @@ use http_body_util::BodyExt;
 
 use super::{
     ApiError, ApiSettings, codes,
+    error::NOT_UNDERSTOOD,
     json::{self, Json, Limits},
     parameters,
 };
@@ -103,8 +104,7 @@ async fn collect(mut body: Body, declared: Option<usize>, limits: BodyLimits) ->
 
 fn broken(reason: &str) -> ApiError {
     tracing::debug!(reason, "broken request body");
-    ApiError::new(codes::BAD_REQUEST)
-        .text("The browser (or proxy) sent a request that this server could not understand.")
+    ApiError::bad_request(NOT_UNDERSTOOD)
 }
 
 /// The fields of a form body (files are left out); `None` if the body is no form.
@@ -154,6 +154,6 @@ fn object_of(body: &[u8], limits: Limits) -> Result<Document, ApiError> {
             Bson::Document(document) => Ok(document),
             _ => Ok(Document::new()),
         },
-        _ => Err(ApiError::unexpected("Data should be a dict")),
+        _ => Err(ApiError::bad_request("Data should be a dict")),
     }
 }

@@ -93,13 +93,16 @@ error_codes! {
     CONFIG_ERROR = 500, 2, "Configuration error";
     LOW_DISK_SPACE = 500, 4, "Critical server error! server reports low or insufficient disk space. please resolve immediately by allocating additional disk space or freeing up storage space.";
     DATA_ERROR = 500, 100, "General data error";
-    INCONSISTENT_DATA = 500, 101, "Inconsistent data encountered in document";
     BAD_REQUEST = 400, 0, "Bad request";
     REQUEST_TOO_LARGE = 413, 0, "Request is too large";
     UNKNOWN_ENDPOINT = 404, 0, "Unable to find endpoint";
     NO_LONGER_SUPPORTED = 301, 1, "This endpoint is no longer supported for the requested api version";
     INVALID_TOKEN = 401, 30, "Invalid token";
 }
+
+/// The text of the answer to what cannot be read at all.
+pub(crate) const NOT_UNDERSTOOD: &str =
+    "The browser (or proxy) sent a request that this server could not understand.";
 
 /// An error answered to the client: `<text> (<extra>): key=value, key=value`.
 #[derive(Debug, Clone, PartialEq)]
@@ -124,7 +127,12 @@ impl ApiError {
         Self::new(codes::VALIDATION_ERROR).extra(detail)
     }
 
-    /// 500/0 with its own text: an unexpected failure.
+    /// 400/0 with its own text: the client's mistake, where no other code says which.
+    pub fn bad_request(text: impl Into<String>) -> Self {
+        Self::new(codes::BAD_REQUEST).text(text)
+    }
+
+    /// 500/0 with its own text: a failure of the server, never of the client.
     pub fn unexpected(text: impl Into<String>) -> Self {
         Self { text: Some(text.into()), ..Self::new(codes::GENERAL_ERROR) }
     }
@@ -135,8 +143,7 @@ impl ApiError {
         match error {
             ReadError::TooMany(_) => Self::new(codes::REQUEST_TOO_LARGE).extra(error.to_string()),
             ReadError::Encoding(_) | ReadError::Syntax(_) | ReadError::TooDeep(_) => {
-                Self::new(codes::BAD_REQUEST)
-                    .text("The browser (or proxy) sent a request that this server could not understand.")
+                Self::bad_request(NOT_UNDERSTOOD)
             }
         }
     }

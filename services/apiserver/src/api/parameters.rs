@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bson::{Bson, Document};
 
-use super::{ApiError, codes};
+use super::ApiError;
 
 /// Most segments of a dotted key; deeper ones could exhaust the stack.
 const MAX_KEY_DEPTH: usize = 100;
@@ -32,7 +32,7 @@ pub(crate) fn merge(object: &mut Document, pairs: Vec<(String, String)>) -> Resu
         let value = if is_list { Bson::Array(values) } else { values.swap_remove(0) };
         let path: Vec<&str> = key.trim_matches(['[', ']']).split('.').collect();
         if path.len() > MAX_KEY_DEPTH {
-            return Err(ApiError::new(codes::BAD_REQUEST).text("Request argument is nested too deep"));
+            return Err(ApiError::bad_request("Request argument is nested too deep"));
         }
         insert(object, &path, value);
     }

@@ -26,7 +26,7 @@ pub(crate) fn decode(path: &str, strip_prefix: &str) -> String {
 /// Parses a decoded path. Errors: 400/0 for anything that is no call, 400/2 for a component with a leading
 /// zero.
 pub(crate) fn parse(path: &str) -> Result<ApiPath, ApiError> {
-    let invalid = || ApiError::new(codes::BAD_REQUEST).text(format!("Invalid request path {path}"));
+    let invalid = || ApiError::bad_request(format!("Invalid request path {path}"));
     let inner = path.strip_prefix('/').unwrap_or(path);
     let inner = inner.strip_suffix('/').unwrap_or(inner);
     let (version, endpoint) = match inner.split_once('/') {

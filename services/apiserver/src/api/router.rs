@@ -151,14 +151,16 @@ impl Server {
         let path = path::decode(parts.uri.path(), &settings.strip_prefix);
         let api_path = path::parse(&path)?;
         if settings.version_required && api_path.version.is_none() {
-            return Err(ApiError::new(codes::BAD_REQUEST).text(format!("Invalid request path {path}")));
+            return Err(ApiError::bad_request(format!("Invalid request path {path}")));
         }
         let version = api_path.version.unwrap_or(ApiVersion::CURRENT);
         meta.endpoint = api_path.endpoint;
         meta.requested_version = Some(version);
         if settings.check_max_version && version > ApiVersion::CURRENT {
-            return Err(ApiError::new(codes::BAD_REQUEST)
-                .text(format!("Invalid API version (max. supported version is {})", ApiVersion::CURRENT)));
+            return Err(ApiError::bad_request(format!(
+                "Invalid API version (max. supported version is {})",
+                ApiVersion::CURRENT
+            )));
         }
         let endpoint = self.registry.find(&meta.endpoint, version)?;
         meta.actual_version = Some(endpoint.since);
@@ -172,7 +174,7 @@ fn check_shape(endpoint: &Endpoint, request: &RequestData) -> Result<(), ApiErro
         if endpoint.batch {
             return Ok(());
         }
-        return Err(ApiError::unexpected(format!("{} takes no batch", endpoint.name)));
+        return Err(ApiError::bad_request(format!("{} takes no batch", endpoint.name)));
     }
     let missing: Vec<&str> =
         endpoint.required.iter().copied().filter(|key| !request.data.contains_key(key)).collect();

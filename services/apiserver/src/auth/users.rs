@@ -52,10 +52,10 @@ pub(super) async fn create_user(app: Arc<App>, _: Arc<Call>, request: CreateUser
     Ok(doc! {"id": id}.into())
 }
 
-/// `auth.edit_user`: changes a role.
+/// `auth.edit_user`: changes a role. Errors: 400/12 without a role that may be given; 400/301.
 pub(super) async fn edit_user(app: Arc<App>, call: Arc<Call>, request: EditUserRequest) -> ApiResult {
     let Some(role) = request.role else {
-        return Err(ApiError::unexpected("no role was given"));
+        return Err(ApiError::validation("no role was given"));
     };
     if role.is_system_role() {
         return Err(ApiError::validation(format!(

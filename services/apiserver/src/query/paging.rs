@@ -29,7 +29,7 @@ pub(crate) struct Slice {
 /// The page that a request without scroll asks for.
 ///
 /// # Errors
-/// 400/11 and 400/12 for page numbers and sizes out of range.
+/// 400/11 and 400/12 for page numbers and sizes that are no numbers or out of range.
 pub(crate) fn page(request: &Document) -> ApiResult<Slice> {
     if let Some(start) = given(request.get("start")) {
         let skip = u64::try_from(integer("start", start)?)
@@ -68,9 +68,9 @@ fn integer(field: &str, value: &Bson) -> ApiResult<i64> {
         Bson::Double(number) if number.is_finite() => Ok(*number as i64),
         Bson::Boolean(flag) => Ok(i64::from(*flag)),
         Bson::String(text) => text.trim().parse().map_err(|_| {
-            ApiError::unexpected(format!("invalid literal for int() with base 10: '{text}' ({field})"))
+            ApiError::validation(format!("invalid literal for int() with base 10: '{text}' ({field})"))
         }),
-        other => Err(ApiError::unexpected(format!("{field} must be a number, not {other}"))),
+        other => Err(ApiError::validation(format!("{field} must be a number, not {other}"))),
     }
 }
 
@@ -174,6 +174,11 @@ mod tests {
                 11,
                 "Missing required fields (page_size is required when page is requested): field=page_size",
             ),
+            (
+                doc! { "page": "x" },
+                12,
+                "Validation error (invalid literal for int() with base 10: 'x' (page))",
+            ),
             (doc! { "start": 0 }, 12, "Validation error (size must be >0): field=size"),
             (doc! { "start": 0, "size": "5" }, 12, "Validation error (size must be >0): field=size"),
         ] {
@@ -181,6 +186,5 @@ mod tests {
             assert_eq!((error.code.status, error.code.subcode), (400, subcode), "{request}");
             assert_eq!(error.message(), message);
         }
-        assert_eq!(page(&doc! { "page": "x" }).unwrap_err().code, codes::GENERAL_ERROR);
     }
 }

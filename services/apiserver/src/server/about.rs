@@ -65,7 +65,7 @@ pub(super) async fn config(app: Arc<App>, _: Arc<Call>, request: ConfigRequest) 
             .ok()
             // Secrets are not shown, whatever the path.
             .filter(|_| name != "secure")
-            .ok_or_else(|| ApiError::unexpected(format!("No configuration setting found for key {path}")))?;
+            .ok_or_else(|| ApiError::bad_request(format!("No configuration setting found for key {path}")))?;
     }
     Ok(part.clone().into())
 }

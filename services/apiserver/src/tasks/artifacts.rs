@@ -142,7 +142,7 @@ pub(crate) fn artifact_id(key: &str, mode: Mode) -> String {
 /// values.
 ///
 /// # Errors
-/// 500/0 an artifact without a key; 400/16 no list, or an unknown mode; 400/800 rows that are no lists.
+/// 400/12 an artifact without a key; 400/16 no list, or an unknown mode; 400/800 rows that are no lists.
 pub(crate) fn to_map(artifacts: &Bson) -> ApiResult<Bson> {
     let artifacts: Vec<&Bson> = match artifacts {
         Bson::Null => return Ok(Bson::Null),
@@ -156,7 +156,7 @@ pub(crate) fn to_map(artifacts: &Bson) -> ApiResult<Bson> {
             return Err(expecting("list of dict", "execution.artifacts"));
         };
         let Ok(key) = artifact.get_str("key") else {
-            return Err(ApiError::unexpected("'key'"));
+            return Err(ApiError::validation("'key'"));
         };
         let mode = match artifact.get("mode") {
             None | Some(Bson::Null) => Mode::Output,
@@ -307,6 +307,6 @@ mod tests {
             ])
         );
         let error = to_map(&bson!([{"type": "t"}])).unwrap_err();
-        assert_eq!((error.code.status, error.code.subcode), (500, 0));
+        assert_eq!(error.message(), "Validation error ('key')");
     }
 }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     App,
-    api::{ApiResult, Call, Object, codes},
+    api::{ApiResult, Call, Object},
     projects, query,
 };
 
@@ -79,7 +79,7 @@ pub(crate) async fn clone(app: Arc<App>, call: Arc<Call>, mut request: CloneTask
     apply_container(&mut fields, &request, &overrides)?;
     apply_parameters(&mut fields, &request)?;
     fields.insert("execution", execution(&source, overrides.execution));
-    strictly::check_members(&mut fields, codes::VALIDATION_ERROR)?;
+    strictly::check_members(&mut fields)?;
 
     let new_project = find_new_project(&app, &call, &mut fields, &request).await?;
     check_references(&app, &call, &fields, &request, overrides.model.is_some()).await?;

@@ -16,7 +16,7 @@ const STRIPPED_SCRIPT_FIELDS: [&str; 7] =
 /// being edited.
 ///
 /// # Errors
-/// 400/16 tags with a reserved prefix; 400/12 empty keys; 500/0 an artifact without a key.
+/// 400/16 tags with a reserved prefix; 400/12 empty keys, or an artifact without a key.
 pub(crate) fn incoming(
     fields: &mut Document,
     stored: Option<&Document>,

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     App,
-    api::{ApiResult, Call, codes},
+    api::{ApiResult, Call},
 };
 
 /// Request fields that become fields of the task.
@@ -108,7 +108,7 @@ async fn checked_fields(app: &App, call: &Call, request: Document, now: DateTime
     strictly::check_shapes(&fields)?;
     references::check_known(app, &fields).await?;
     conversion::incoming(&mut fields, None, call.version, now)?;
-    strictly::check_members(&mut fields, codes::VALIDATION_ERROR)?;
+    strictly::check_members(&mut fields)?;
     References::of(&fields).check(app, call).await?;
     Ok(fields)
 }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     App,
-    api::{ApiResult, Call, codes},
+    api::{ApiResult, Call},
 };
 
 /// Sub-documents of which an edit replaces only the given members.
@@ -49,7 +49,7 @@ pub(crate) async fn edit(app: Arc<App>, call: Arc<Call>, request: Edit) -> ApiRe
     strictly::check_shapes(&fields)?;
     references::check_known(&app, &fields).await?;
     conversion::incoming(&mut fields, Some(&task), call.version, now)?;
-    strictly::check_members(&mut fields, codes::INCONSISTENT_DATA)?;
+    strictly::check_members(&mut fields)?;
     References::of(&fields).check(&app, &call).await?;
     strictly::check_document(&fields, Depth::Edit)?;
 

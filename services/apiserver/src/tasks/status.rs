@@ -90,10 +90,10 @@ impl TaskStatus {
     }
 
     /// Checks that `to` may follow this status. A status may follow itself only where `same_allowed`
-    /// (everywhere but in publish). Errors: 400/110; 500/1 for a task whose status is `unknown`.
+    /// (everywhere but in publish). Errors: 400/110.
     pub(crate) fn check_transition(self, to: Self, same_allowed: bool) -> ApiResult<()> {
         if self == Self::Unknown {
-            return Err(ApiError::new(codes::INTERNAL_ERROR)
+            return Err(ApiError::new(codes::INVALID_TASK_STATUS)
                 .extra("Current status unknown not supported by state machine"));
         }
         if (same_allowed && self == to) || self.followers().contains(&to) {
@@ -284,10 +284,10 @@ mod tests {
             "Invalid task status (Invalid status change): current_status=published, new_status=queued"
         );
         let unknown = TaskStatus::Unknown.check_transition(TaskStatus::Stopped, true).unwrap_err();
-        assert_eq!((unknown.code.status, unknown.code.subcode), (500, 1));
+        assert_eq!((unknown.code.status, unknown.code.subcode), (400, 110));
         assert_eq!(
             unknown.message(),
-            "Internal server error (Current status unknown not supported by state machine)"
+            "Invalid task status (Current status unknown not supported by state machine)"
         );
     }
 

@@ -7,7 +7,7 @@ use bson::{Bson, Document};
 
 use super::schema::{ARTIFACT, CONFIGURATION, EXECUTION, MODEL_ITEM, MODELS, PARAMETER, SCRIPT, TASK};
 use crate::{
-    api::{ApiError, ApiResult, ErrorCode, codes},
+    api::{ApiError, ApiResult, codes},
     query::{Field, Kind},
 };
 
@@ -37,37 +37,36 @@ pub(crate) fn check_shapes(fields: &Document) -> ApiResult<()> {
     Ok(())
 }
 
-/// Refuses members that nested objects don't have, and drops those of `execution`. `code` is
-/// [`codes::VALIDATION_ERROR`] on create, [`codes::INCONSISTENT_DATA`] on edit.
+/// Refuses members that nested objects don't have, and drops those of `execution`.
 ///
 /// # Errors
-/// `code` with `document=…, field=…` (or `fields=(…)`).
-pub(crate) fn check_members(fields: &mut Document, code: ErrorCode) -> ApiResult<()> {
+/// 400/12 with `document=…, field=…` (or `fields=(…)`).
+pub(crate) fn check_members(fields: &mut Document) -> ApiResult<()> {
     if let Ok(script) = fields.get_document_mut("script") {
-        only(script, &SCRIPT, "Script", code)?;
+        only(script, &SCRIPT, "Script")?;
     }
     if let Ok(models) = fields.get_document_mut("models") {
-        only(models, &MODELS, "Models", code)?;
+        only(models, &MODELS, "Models")?;
         for (_, list) in models.iter_mut() {
             let Bson::Array(items) = list else { continue };
             for item in items.iter_mut().filter_map(Bson::as_document_mut) {
-                only(item, &MODEL_ITEM, "ModelItem", code)?;
+                only(item, &MODEL_ITEM, "ModelItem")?;
             }
         }
     }
     if let Ok(sections) = fields.get_document_mut("hyperparams") {
         for (_, section) in sections.iter_mut() {
-            only_in_each(section, &PARAMETER, "ParamsItem", code)?;
+            only_in_each(section, &PARAMETER, "ParamsItem")?;
         }
     }
     if let Some(items) = fields.get_mut("configuration") {
-        only_in_each(items, &CONFIGURATION, "ConfigurationItem", code)?;
+        only_in_each(items, &CONFIGURATION, "ConfigurationItem")?;
     }
     if let Ok(execution) = fields.get_document_mut("execution") {
         let members = std::mem::take(execution).into_iter();
         *execution = members.filter(|(key, _)| EXECUTION.iter().any(|field| field.name == key)).collect();
         if let Some(artifacts) = execution.get_mut("artifacts") {
-            only_in_each(artifacts, &ARTIFACT, "Artifact", code)?;
+            only_in_each(artifacts, &ARTIFACT, "Artifact")?;
         }
     }
     Ok(())
@@ -114,14 +113,14 @@ pub(crate) fn invalid(field: &str, text: &str) -> ApiError {
     ApiError::new(codes::DATA_VALIDATION_ERROR).with(field, text)
 }
 
-fn only(object: &mut Document, known: &[Field], name: &str, code: ErrorCode) -> ApiResult<()> {
+fn only(object: &mut Document, known: &[Field], name: &str) -> ApiResult<()> {
     object.remove("_cls");
     let unknown: Vec<Bson> = object
         .keys()
         .filter(|key| !known.iter().any(|field| field.name == *key))
         .map(|key| Bson::from(key.as_str()))
         .collect();
-    let error = ApiError::new(code).with("document", name);
+    let error = ApiError::new(codes::VALIDATION_ERROR).with("document", name);
     match unknown.as_slice() {
         [] => Ok(()),
         [field] => Err(error.with("field", field.clone())),
@@ -129,11 +128,11 @@ fn only(object: &mut Document, known: &[Field], name: &str, code: ErrorCode) -> 
     }
 }
 
-fn only_in_each(map: &mut Bson, known: &[Field], name: &str, code: ErrorCode) -> ApiResult<()> {
+fn only_in_each(map: &mut Bson, known: &[Field], name: &str) -> ApiResult<()> {
     let Bson::Document(map) = map else { return Ok(()) };
     for (_, item) in map.iter_mut() {
         if let Bson::Document(item) = item {
-            only(item, known, name, code)?;
+            only(item, known, name)?;
         }
     }
     Ok(())
@@ -291,17 +290,13 @@ mod tests {
     fn unknown_members_are_refused_except_in_execution() {
         let mut fields = doc! {"script": {"branch": "b", "x": 1, "y": 2}};
         assert_eq!(
-            message(check_members(&mut fields, codes::VALIDATION_ERROR)),
+            message(check_members(&mut fields)),
             (400, 12, "Validation error: document=Script, fields=(x, y)".to_owned())
         );
         let mut fields = doc! {"hyperparams": {"Args": {"a": {"name": "a", "foo": 1}}}};
         assert_eq!(
-            message(check_members(&mut fields, codes::INCONSISTENT_DATA)),
-            (
-                500,
-                101,
-                "Inconsistent data encountered in document: document=ParamsItem, field=foo".to_owned()
-            )
+            message(check_members(&mut fields)),
+            (400, 12, "Validation error: document=ParamsItem, field=foo".to_owned())
         );
         for (fields, document) in [
             (doc! {"models": {"x": []}}, "Models"),
@@ -310,11 +305,11 @@ mod tests {
             (doc! {"execution": {"artifacts": {"i": {"x": 1}}}}, "Artifact"),
         ] {
             let mut fields = fields;
-            let (_, _, text) = message(check_members(&mut fields, codes::VALIDATION_ERROR));
+            let (_, _, text) = message(check_members(&mut fields));
             assert_eq!(text, format!("Validation error: document={document}, field=x"));
         }
         let mut fields = doc! {"execution": {"queue": "q", "dataviews": []}, "script": {"_cls": "Script"}};
-        check_members(&mut fields, codes::VALIDATION_ERROR).unwrap();
+        check_members(&mut fields).unwrap();
         assert_eq!(fields, doc! {"execution": {"queue": "q"}, "script": {}});
     }
 

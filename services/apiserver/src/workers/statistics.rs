@@ -78,7 +78,7 @@ const MAX_BUCKETS: i64 = 65_536;
 
 fn check_size(range: BucketRange) -> ApiResult<()> {
     if range.to.saturating_sub(range.from) / range.interval.max(1) > MAX_BUCKETS {
-        return Err(ApiError::new(codes::DATA_ERROR).extra(format!(
+        return Err(ApiError::new(codes::FIELDS_VALUE_ERROR).extra(format!(
             "Trying to create too many buckets. Must be less than or equal to: [{MAX_BUCKETS}]"
         )));
     }

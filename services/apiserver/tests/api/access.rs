@@ -301,7 +301,7 @@ async fn impersonated_users_must_exist_in_the_company() {
 async fn impersonation_needs_a_caller() {
     let server = TestServer::start().await;
     let system = server.user_with_role(Role::System).await.header("x-clearml-impersonate-as", "x");
-    let expected = (500, 1, "Internal server error (validating impersonation)".to_owned());
+    let expected = (400, 6, "Impersonation error (validating impersonation)".to_owned());
     assert_eq!(system.error("debug.ping", json!({})).await, expected);
     let anonymous = server.anonymous().header("x-clearml-act-as", "x");
     assert_eq!(anonymous.error("login.supported_modes", json!({})).await, expected);

@@ -381,7 +381,7 @@ async fn roles_are_edited() {
         admin.error("auth.edit_user", json!({"user": "x", "role": "user"})).await,
         (400, 301, format!("Invalid user id: id=x, company={COMPANY}"))
     );
-    assert_eq!(admin.error("auth.edit_user", json!({"user": user.id})).await.0, 500);
+    assert_eq!(admin.error("auth.edit_user", json!({"user": user.id})).await.1, 12);
     assert_eq!(user.error("auth.edit_user", edit("admin")).await.1, 20);
 }
 

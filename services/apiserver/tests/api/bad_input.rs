@@ -241,9 +241,7 @@ async fn wrong_types_are_4xx_everywhere() {
         for value in &wrong {
             let response = user.call(endpoint, json!({ field: value })).await;
             let (code, _) = response.code();
-            // The query language answers some wrong types with 500/0, as documented (spec 01 §2, 03 §1.3).
-            let is_documented = endpoint.starts_with("users.get_all") && code == 500;
-            assert!(code < 500 || is_documented, "{endpoint} {field}={value}: {}", response.message());
+            assert!(code < 500, "{endpoint} {field}={value}: {}", response.message());
         }
     }
 }

@@ -307,11 +307,11 @@ async fn malformed_bodies_are_400_0() {
 }
 
 #[tokio::test]
-async fn other_values_are_500_0() {
+async fn other_values_are_400_0() {
     for body in ["[1]", "1", "\"a\"", "true", "NaN"] {
         assert_eq!(
             refused_body("application/json", body).await,
-            (500, 0, "Data should be a dict".to_owned()),
+            (400, 0, "Data should be a dict".to_owned()),
             "{body}"
         );
     }
@@ -375,7 +375,7 @@ async fn batches_go_to_endpoints_that_take_them() {
     assert_eq!(response.data()["request"], json!({}));
     let response = client.post("test.echo_batch", "application/json-lines", "").await;
     assert_eq!(response.data()["batch"], Value::Null);
-    assert_eq!(client.lines("test.echo", &[json!({})]).await.code(), (500, 0));
+    assert_eq!(client.lines("test.echo", &[json!({})]).await.code(), (400, 0));
 }
 
 #[tokio::test]

@@ -59,7 +59,7 @@ async fn config_is_shown_without_secrets() {
     );
     for path in ["nothing", "apiserver.debug", "apiserver..auth", "secure", "secure.auth"] {
         let (code, subcode, message) = system.error("server.config", json!({"path": path})).await;
-        assert_eq!((code, subcode), (500, 0), "{path}");
+        assert_eq!((code, subcode), (400, 0), "{path}");
         assert!(!message.contains("hidden"));
     }
 }

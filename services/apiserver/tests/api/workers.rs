@@ -421,7 +421,7 @@ async fn statistics_requests_are_checked_like_a_schema() {
         );
         let request =
             json!({"from_date": 0, "to_date": 1e11, "interval": 1, "items": [{"key": "cpu_usage"}]});
-        assert!(world.error(endpoint, request).await.starts_with("500/100 "));
+        assert!(world.error(endpoint, request).await.starts_with("400/16 "));
     }
 }
 

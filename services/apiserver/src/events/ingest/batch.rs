@@ -111,7 +111,7 @@ impl<'a> Batch<'a> {
         self.update_statistics(Collection::Model).await?;
         self.update_statistics(Collection::Task).await?;
         if self.unindexable.count > 0 {
-            return Err(ApiError::new(codes::DATA_ERROR)
+            return Err(ApiError::new(codes::VALIDATION_ERROR)
                 .with("err", format!("{} document(s) failed to index.", self.unindexable.count))
                 .with("extra_info", self.unindexable.reason));
         }
@@ -275,7 +275,7 @@ fn set_timestamp(event: &mut Event, sent: Json<'_>) -> Result<(), Rejection> {
 fn iteration(sent: &Json<'_>) -> Result<i64, Rejection> {
     const TOO_LARGE: Rejection =
         Rejection::OutOfRange("Iteration number should not exceed 9223372036854775807");
-    let failure = |text: String| Rejection::Call(ApiError::unexpected(text));
+    let failure = |text: String| Rejection::Call(ApiError::validation(text));
     match sent {
         Json::Integer(iteration) => Ok(*iteration),
         Json::Boolean(value) => Ok(i64::from(*value)),
@@ -322,7 +322,7 @@ fn set_value(event: &mut Event, draft: &mut Draft<'_>) -> Result<(), Rejection> 
         }
         Json::Null => keep(event, "value", Json::Null),
         other if is_scalar => {
-            return Err(Rejection::Call(ApiError::unexpected(format!(
+            return Err(Rejection::Call(ApiError::validation(format!(
                 "value of a scalar must be a number, found: {}",
                 other.type_name()
             ))));

@@ -134,8 +134,8 @@ async fn iterations_that_are_no_integers_fail_the_call() {
             "{{\"type\":\"log\",\"task\":\"t\",\"msg\":\"first\"}}\n{{\"type\":\"log\",\"task\":\"t\",\"iter\":{sent}}}"
         );
         let response = user.post("events.add_batch", "application/json-lines", body).await;
-        assert_eq!(response.code(), (500, 0));
-        assert_eq!(response.message(), text);
+        assert_eq!(response.code(), (400, 12));
+        assert_eq!(response.message(), format!("Validation error ({text})"));
     }
     assert!(events_of_type(&user, "*").await.is_empty(), "nothing of a failed call is stored");
 }
@@ -147,8 +147,8 @@ async fn too_large_iterations_fail_the_call_but_not_the_others() {
 {"type":"training_stats_scalar","task":"t","metric":"m","variant":"v","iter":"-9223372036854775809","value":1}
 {"type":"training_stats_scalar","task":"t","metric":"m","variant":"v","iter":4,"value":2}"#;
     let response = user.post("events.add_batch", "application/json-lines", body).await;
-    assert_eq!(response.code(), (500, 100));
-    assert_eq!(response.message(), "General data error: err=2 document(s) failed to index., extra_info=None");
+    assert_eq!(response.code(), (400, 12));
+    assert_eq!(response.message(), "Validation error: err=2 document(s) failed to index., extra_info=None");
     assert_eq!(pick(&events_of_type(&user, "*").await.into(), "iter"), [json!(4)]);
     assert_eq!(stored(&server, Collection::Task, "t").await.get_i64("last_iteration").unwrap(), (4));
 }
@@ -162,7 +162,7 @@ async fn values_that_no_index_takes_fail_the_call_but_not_the_others() {
 {{"type":"training_stats_scalar","task":"t","metric":"m","variant":"bad","iter":1,"value":{value}}}"#
         );
         let response = user.post("events.add_batch", "application/json-lines", body).await;
-        assert_eq!(response.code(), (500, 100), "{value}");
+        assert_eq!(response.code(), (400, 12), "{value}");
         assert!(response.message().contains("err=1 document(s) failed to index."), "{}", response.message());
     }
     assert_eq!(events_of_type(&user, "*").await.len(), 1);
@@ -177,7 +177,7 @@ async fn values_that_are_no_numbers_fail_the_call() {
         let mut bad = scalar("m", "v", 1, 1.0);
         bad["value"] = value;
         let response = user.lines("events.add_batch", &[scalar("m", "v", 0, 1.0), bad]).await;
-        assert_eq!(response.code(), (500, 0));
+        assert_eq!(response.code(), (400, 12));
     }
     assert!(events_of_type(&user, "*").await.is_empty());
     let mut null = scalar("m", "v", 1, 1.0);
@@ -342,5 +342,5 @@ async fn timestamps_may_be_floats_or_dates() {
     let mut event = log(0, "x");
     event["timestamp"] = json!("yesterday");
     let response = user.lines("events.add_batch", &[event]).await;
-    assert_eq!(response.code(), (500, 100));
+    assert_eq!(response.code(), (400, 12));
 }

@@ -193,7 +193,7 @@ async fn faulty_requests_are_refused() {
         for size in [10_001, -1] {
             let request = json!({"task": "t", "batch_size": size});
             let (code, subcode, _) = user.error("events.get_task_log", request).await;
-            assert_eq!((code, subcode), (500, 100));
+            assert_eq!((code, subcode), (400, 12));
         }
     }
     let data = user.ok("events.get_task_log", json!({"task": "t"})).await;

@@ -1,5 +1,7 @@
 //! What events leave on their task or model (spec 05 §3.6).
 
+#![expect(clippy::float_cmp, reason = "numbers come back as they were sent")]
+
 use bson::{Bson, DateTime, Document, doc};
 
 use super::*;

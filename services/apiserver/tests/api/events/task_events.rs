@@ -90,7 +90,7 @@ async fn faulty_requests_are_refused() {
         (json!({"task": "t", "model_events": true}), (400, 201)),
         (json!({"task": "t", "event_type": "images"}), (400, 12)),
         (json!({"task": "t", "order": "up"}), (400, 12)),
-        (json!({"task": "t", "batch_size": 20_000}), (500, 100)),
+        (json!({"task": "t", "batch_size": 20_000}), (400, 12)),
         (json!({"task": "t", "scroll_id": "x.y.z"}), (400, 1104)),
     ] {
         let (status, subcode, message) = user.error("events.get_task_events", request.clone()).await;

@@ -58,7 +58,7 @@ async fn an_unknown_status_needs_force() {
     let task = world.task_in("unknown").await;
     assert_eq!(
         world.error("tasks.stopped", json!({"task": task})).await,
-        "500/1 Internal server error (Current status unknown not supported by state machine)"
+        "400/110 Invalid task status (Current status unknown not supported by state machine)"
     );
     world.ok("tasks.stopped", json!({"task": task, "force": true})).await;
 }

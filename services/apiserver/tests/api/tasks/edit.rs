@@ -75,10 +75,7 @@ async fn edits_are_validated() {
     let task = api.create(json!({})).await;
     for (fields, expected) in [
         (json!({"name": "ab"}), "400/800 Data validation error: name=String value is too short"),
-        (
-            json!({"script": {"foo": 1}}),
-            "500/101 Inconsistent data encountered in document: document=Script, field=foo",
-        ),
+        (json!({"script": {"foo": 1}}), "400/12 Validation error: document=Script, field=foo"),
         (
             json!({"models": {"input": [{"name": "m", "model": "nope"}]}}),
             "400/201 Invalid model id: models=(nope)",
