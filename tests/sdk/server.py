@@ -172,6 +172,10 @@ class Script:
         except subprocess.TimeoutExpired:
             process.kill()
             raise AssertionError(f"the script hangs:\n{self.output()}") from None
+        except BaseException:
+            # The test's own time is up: no script outlives its test.
+            process.kill()
+            raise
         assert code is None or process.returncode == code, f"exit code {process.returncode}:\n{self.output()}"
         values = self.emitted()
         return values[0] if len(values) == 1 else values
