@@ -7,6 +7,9 @@ use crate::{StoreError, StoreResult};
 /// Steps that a pattern with look-around may take on one text before it counts as no match.
 const BACKTRACK_LIMIT: usize = 200_000;
 
+/// Longest pattern in bytes, as MongoDB bounds it: the time to compile one grows with the square of its length.
+const MAX_PATTERN: usize = 16 * 1024;
+
 /// A compiled pattern, searched anywhere in a text.
 #[derive(Debug, Clone)]
 pub(crate) struct Pattern {
@@ -17,6 +20,9 @@ pub(crate) struct Pattern {
 
 impl Pattern {
     pub(crate) fn new(pattern: &str, case_insensitive: bool) -> StoreResult<Self> {
+        if pattern.len() > MAX_PATTERN {
+            return Err(StoreError::InvalidRegex(format!("the pattern is longer than {MAX_PATTERN} bytes")));
+        }
         let build = |pattern: &str| {
             RegexBuilder::new(pattern)
                 .case_insensitive(case_insensitive)
@@ -160,6 +166,12 @@ mod tests {
         for pattern in ["[", "(", "a**b(", "*"] {
             assert!(matches!(Pattern::new(pattern, false), Err(StoreError::InvalidRegex(_))), "{pattern}");
         }
+    }
+
+    #[test]
+    fn patterns_that_would_take_long_to_compile_are_refused() {
+        let long = "x".repeat(MAX_PATTERN + 1);
+        assert!(matches!(Pattern::new(&long, false), Err(StoreError::InvalidRegex(_))));
     }
 
     #[test]

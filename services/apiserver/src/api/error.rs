@@ -252,7 +252,9 @@ impl From<StoreError> for ApiError {
                 Self::new(codes::INVALID_REGEX_ERROR).with("err", text).with("extra_info", Bson::Null)
             }
             StoreError::InvalidValue(text) => Self::new(codes::DATA_VALIDATION_ERROR).extra(text),
-            StoreError::NoTextIndex | StoreError::Unavailable(_) | StoreError::Backend(_) => {
+            // Only a search that the client asked for needs one.
+            StoreError::NoTextIndex => Self::validation(error.to_string()),
+            StoreError::Unavailable(_) | StoreError::Backend(_) => {
                 Self::new(codes::INTERNAL_ERROR).with("err", error.to_string())
             }
         }

@@ -84,7 +84,7 @@ async fn publish_own_task(app: &App, call: &Call, task: &str, force: bool) -> Ap
     if !app.documents.any(Collection::Task, own_unpublished).await? {
         return Ok(None);
     }
-    let options = Publish { force, publish_model: false, reason: String::new(), message: String::new() };
+    let options = Publish { force, with_model: false, reason: String::new(), message: String::new() };
     let changed = publish_task(app, call, task, options).await?;
     let data = doc! {"updated": changed.updated as i64, "fields": changed.fields};
     Ok(Some(doc! {"id": task, "data": data}))

@@ -17,8 +17,8 @@ impl Default for QueueSettings {
     fn default() -> Self {
         Self {
             hidden_tags: vec!["k8s-glue".to_owned()],
-            metrics_before_from_date: Duration::from_secs(3600),
-            metrics_refresh_interval: Duration::from_secs(300),
+            metrics_before_from_date: Duration::from_hours(1),
+            metrics_refresh_interval: Duration::from_mins(5),
         }
     }
 }

@@ -52,7 +52,7 @@ struct Delete {
     force: bool,
     move_to_trash: bool,
     return_file_urls: bool,
-    delete_output_models: bool,
+    with_output_models: bool,
     include_pipeline_steps: bool,
     reason: String,
     message: String,
@@ -76,7 +76,7 @@ pub(crate) async fn delete(app: Arc<App>, call: Arc<Call>, request: DeleteReques
         force: request.force.unwrap_or(false),
         move_to_trash: request.move_to_trash.unwrap_or(false),
         return_file_urls: request.return_file_urls.unwrap_or(false),
-        delete_output_models: request.delete_output_models.unwrap_or(true),
+        with_output_models: request.delete_output_models.unwrap_or(true),
         include_pipeline_steps: request.include_pipeline_steps.unwrap_or(false),
         reason: request.status_reason.unwrap_or_default(),
         message: request.status_message.unwrap_or_default(),
@@ -95,7 +95,7 @@ pub(crate) async fn delete_many(app: Arc<App>, call: Arc<Call>, request: DeleteM
         force: request.force.unwrap_or(false),
         move_to_trash: request.move_to_trash.unwrap_or(false),
         return_file_urls: request.return_file_urls.unwrap_or(false),
-        delete_output_models: request.delete_output_models.unwrap_or(true),
+        with_output_models: request.delete_output_models.unwrap_or(true),
         include_pipeline_steps: request.include_pipeline_steps.unwrap_or(false),
         reason: String::new(),
         message: String::new(),
@@ -161,7 +161,7 @@ async fn delete_one(
 ) -> ApiResult<Cleaned> {
     let id = id_of(task);
     let cleanup =
-        Cleanup { occasion: Occasion::Delete, force, delete_output_models: options.delete_output_models };
+        Cleanup { occasion: Occasion::Delete, force, delete_output_models: options.with_output_models };
     let leave_queues = Dequeue {
         reason: options.reason.clone(),
         message: options.message.clone(),

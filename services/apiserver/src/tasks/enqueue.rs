@@ -149,7 +149,7 @@ async fn enqueue_task(app: &App, call: &Call, id: &str, enqueue: &Enqueue) -> Ap
     let company = call.company();
     let task = access::writable_task(app, call, id, FIELDS).await?;
     let status = TaskStatus::of(&task);
-    if !enqueue.update_execution_queue && !(status == TaskStatus::Queued && has_queue(&task)) {
+    if !(enqueue.update_execution_queue || (status == TaskStatus::Queued && has_queue(&task))) {
         return Err(ApiError::validation(
             "Cannot skip setting execution queue for a task that is not enqueued or does not have execution queue set",
         ));

@@ -21,7 +21,7 @@ pub(crate) struct Publish {
     /// Skips the check of the transition.
     pub(crate) force: bool,
     /// Publishes the last output model as well.
-    pub(crate) publish_model: bool,
+    pub(crate) with_model: bool,
     pub(crate) reason: String,
     pub(crate) message: String,
 }
@@ -51,7 +51,7 @@ pub(crate) struct PublishManyRequest {
 pub(crate) async fn publish(app: Arc<App>, call: Arc<Call>, request: PublishRequest) -> ApiResult {
     let options = Publish {
         force: request.force.unwrap_or(false),
-        publish_model: request.publish_model.unwrap_or(true),
+        with_model: request.publish_model.unwrap_or(true),
         reason: request.status_reason.unwrap_or_default(),
         message: request.status_message.unwrap_or_default(),
     };
@@ -64,7 +64,7 @@ pub(crate) async fn publish_many(app: Arc<App>, call: Arc<Call>, request: Publis
     check::not_empty("ids", &request.ids)?;
     let options = Publish {
         force: request.force.unwrap_or(false),
-        publish_model: request.publish_model.unwrap_or(true),
+        with_model: request.publish_model.unwrap_or(true),
         reason: request.status_reason.unwrap_or_default(),
         message: request.status_message.unwrap_or_default(),
     };
@@ -109,7 +109,7 @@ pub(crate) async fn publish_task(
 }
 
 async fn finish(app: &App, call: &Call, task: &Document, options: Publish) -> ApiResult<Changed> {
-    if options.publish_model {
+    if options.with_model {
         publish_last_model(app, call, task).await?;
     }
     StatusChange::new(task, TaskStatus::Published)

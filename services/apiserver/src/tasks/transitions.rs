@@ -105,7 +105,7 @@ pub(crate) async fn completed(app: Arc<App>, call: Arc<Call>, request: StatusReq
     if request.publish.unwrap_or(false) {
         let publication = Publish {
             force: request.force.unwrap_or(false),
-            publish_model: true,
+            with_model: true,
             reason: request.status_reason.unwrap_or_default(),
             message: request.status_message.unwrap_or_default(),
         };

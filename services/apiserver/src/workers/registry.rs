@@ -108,7 +108,7 @@ pub(crate) async fn save(app: &App, worker: &Worker) -> ApiResult<()> {
         .map_err(|error| ApiError::new(codes::DATA_ERROR).with("err", error.to_string()))?;
     let timeout = worker.register_timeout.max(1);
     app.state.set(&worker.key, &record, Some(Duration::from_secs(timeout as u64))).await?;
-    let expires = (now_seconds(app) + timeout) as f64;
+    let expires = now_seconds(app).saturating_add(timeout) as f64;
     let company = worker.company.id.as_str();
     app.state.sorted_add(&all_workers_key(company), &worker.key, expires).await?;
     for (kind, tags) in [(TagKind::Tags, &worker.tags), (TagKind::SystemTags, &worker.system_tags)] {

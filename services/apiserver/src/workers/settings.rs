@@ -25,9 +25,9 @@ impl Default for WorkerSettings {
         Self {
             auto_register: true,
             auto_unregister: true,
-            default_timeout: Duration::from_secs(600),
-            default_worker_timeout: Duration::from_secs(600),
-            task_update_timeout: Duration::from_secs(600),
+            default_timeout: Duration::from_mins(10),
+            default_worker_timeout: Duration::from_mins(10),
+            task_update_timeout: Duration::from_mins(10),
             min_chart_interval: Duration::from_secs(40),
         }
     }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use axum::body::Body;
+use clearml_auth::Role;
 use http::Request;
 use serde_json::{Value, json};
 use tokio::{
@@ -243,6 +244,67 @@ async fn wrong_types_are_4xx_everywhere() {
             let (code, _) = response.code();
             assert!(code < 500, "{endpoint} {field}={value}: {}", response.message());
         }
+    }
+}
+
+#[tokio::test]
+async fn no_endpoint_fails_on_odd_values() {
+    let server = TestServer::start().await;
+    let user = server.user_with_role(Role::Root).await;
+    let listed = user.ok("server.endpoints", json!({})).await;
+    let fields = [
+        "task",
+        "tasks",
+        "project",
+        "model",
+        "queue",
+        "worker",
+        "id",
+        "ids",
+        "name",
+        "type",
+        "tags",
+        "page",
+        "size",
+        "order_by",
+        "metrics",
+        "timeout",
+        "interval",
+        "iters",
+        "key",
+        "scroll_id",
+        "search_text",
+    ];
+    let odd =
+        [json!(i64::MAX), json!(-1), json!("\u{0}"), json!([null, {"$x": [{}]}]), json!({"": {"a.b": null}})];
+    for endpoint in listed["endpoints"].as_object().unwrap().keys() {
+        for value in &odd {
+            let mut request: serde_json::Map<String, Value> =
+                fields.iter().map(|field| ((*field).to_owned(), value.clone())).collect();
+            let response = user.call(endpoint, Value::Object(request.clone())).await;
+            assert!(response.code().0 < 500, "{endpoint} {value}: {}", response.message());
+            // The same values beside fields that are right reach further.
+            for field in ["task", "project", "model", "queue", "worker", "id", "name", "type"] {
+                request.insert(field.to_owned(), json!("training"));
+            }
+            request.insert("tasks".to_owned(), json!(["training"]));
+            request.insert("ids".to_owned(), json!(["training"]));
+            let response = user.call(endpoint, Value::Object(request)).await;
+            assert!(response.code().0 < 500, "{endpoint} {value}: {}", response.message());
+        }
+    }
+}
+
+#[tokio::test]
+async fn patterns_and_searches_that_cannot_be_answered_are_400() {
+    let server = TestServer::start().await;
+    let user = server.user().await;
+    for (endpoint, request, code) in [
+        ("projects.get_all", json!({"name": "x".repeat(100_000)}), (400, 21)),
+        ("projects.get_all", json!({"name": "("}), (400, 21)),
+        ("queues.get_all", json!({"search_text": "x"}), (400, 12)),
+    ] {
+        assert_eq!(user.call(endpoint, request).await.code(), code, "{endpoint}");
     }
 }
 

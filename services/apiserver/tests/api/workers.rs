@@ -115,6 +115,7 @@ async fn timeouts_have_defaults() {
         (json!({"worker": "a", "timeout": 0}), 22),
         (json!({"worker": "a", "timeout": null}), 22),
         (json!({"worker": "a", "timeout": "33"}), 33),
+        (json!({"worker": "a", "timeout": i64::MAX}), i64::MAX),
     ] {
         user.ok("workers.register", request).await;
         let answer = user.ok("workers.get_all", json!({})).await;

@@ -97,7 +97,7 @@ async fn an_unreachable_file_server_is_tried_three_times() {
     let stores = tempfile::tempdir().unwrap();
     let unused = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let mut app = app(stores.path(), &format!("http://{unused}"));
-    app.settings.external_files.retry_timeout = Duration::from_secs(60);
+    app.settings.external_files.retry_timeout = Duration::from_mins(1);
     schedule(&app, "http://files.example/a").await;
     for attempt in 1..=3 {
         delete_due(&app).await.unwrap();

@@ -111,11 +111,12 @@ async fn iterations_are_read_as_integers() {
         ("9223372036854775807", i64::MAX),
         ("-9223372036854775808", i64::MIN),
     ] {
-        let body = format!(r#"{{"type":"log","task":"t","msg":"{stored}","iter":{sent}}}"#);
+        let text = stored.to_string();
+        let body = format!(r#"{{"type":"log","task":"t","msg":"{text}","iter":{sent}}}"#);
         let response = user.post("events.add", "application/json", body).await;
         assert_eq!(response.data()["added"], 1, "{sent}: {}", response.message());
         let events = events_of_type(&user, "log").await;
-        let event = events.iter().find(|event| event["msg"] == stored.to_string()).unwrap();
+        let event = events.iter().find(|event| event["msg"] == text).unwrap();
         assert_eq!(event["iter"], stored, "{sent}");
     }
 }

@@ -155,7 +155,7 @@ async fn foreign_and_forged_scroll_ids_are_refused() {
         stranger.error("events.get_task_log", json!({"task": "theirs", "scroll_id": scroll_id})).await;
     assert_eq!((code, subcode), (400, 1104));
 
-    let forged = format!("{}x", scroll_id);
+    let forged = format!("{scroll_id}x");
     for scroll_id in ["nonsense", forged.as_str()] {
         let request = json!({"task": "t", "scroll_id": scroll_id});
         let (code, subcode, message) = legacy.error("events.get_task_log", request).await;
