@@ -21,6 +21,7 @@ use crate::{
         self,
         tag_cache::{self, TagField, Tagged},
     },
+    queues::entries,
 };
 
 #[derive(Debug, Deserialize)]
@@ -162,13 +163,7 @@ async fn delete_one(
     let id = id_of(task);
     let cleanup =
         Cleanup { occasion: Occasion::Delete, force, delete_output_models: options.with_output_models };
-    let leave_queues = Dequeue {
-        reason: options.reason.clone(),
-        message: options.message.clone(),
-        remove_from_all_queues: true,
-        new_status: None,
-    };
-    if let Err(error) = dequeue::dequeue_task(app, call, task, &leave_queues).await {
+    if let Err(error) = leave_queues(app, call, task, options).await {
         tracing::debug!(task_id = id, error = error.message(), "failed to dequeue a task to delete");
     }
     let cleaned = cleanup::clean_outputs(app, call, task, cleanup).await?;
@@ -177,6 +172,22 @@ async fn delete_one(
     }
     app.documents.delete(Collection::Task, Filter::id(id)).await?;
     Ok(cleaned)
+}
+
+/// Takes the task out of the queues. Only a queued one gets another status: should the server stop before
+/// the deletion has come to its end, any other task is as it was.
+async fn leave_queues(app: &App, call: &Call, task: &Document, options: &Delete) -> ApiResult<()> {
+    if TaskStatus::of(task) != TaskStatus::Queued {
+        return entries::remove_from_others(app, call.company(), id_of(task), None).await;
+    }
+    let leave_queues = Dequeue {
+        reason: options.reason.clone(),
+        message: options.message.clone(),
+        remove_from_all_queues: true,
+        new_status: None,
+    };
+    dequeue::dequeue_task(app, call, task, &leave_queues).await?;
+    Ok(())
 }
 
 /// Copies the task to the trash.
