@@ -4,13 +4,19 @@
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct FilePath(String);
 
-/// The text names nothing below the root: absolute, leading out of it, the root itself, or with a NUL.
+/// The text names nothing below the root: absolute, leading out of it, the root itself, with a NUL, or longer
+/// than file systems take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("unsafe path")]
 pub struct InvalidPath;
 
 /// Folder at the root for files that are still being written. No path leads into it.
 pub(crate) const UPLOADS: &str = ".clearml-uploads";
+
+/// Longest name of a file or folder in bytes: what nearly all file systems take.
+const LONGEST_NAME: usize = 255;
+/// Longest path in bytes: Linux takes 4096, with the root's.
+const LONGEST_PATH: usize = 3072;
 
 impl FilePath {
     /// Normalises as POSIX does (`a//b`, `a/./b`, `a/x/../b` are `a/b`, a trailing slash is dropped) and
@@ -36,10 +42,17 @@ impl FilePath {
                 name => segments.push(name),
             }
         }
-        if segments.is_empty() || segments[0] == UPLOADS {
+        if segments.is_empty()
+            || segments[0] == UPLOADS
+            || segments.iter().any(|segment| segment.len() > LONGEST_NAME)
+        {
             return Err(InvalidPath);
         }
-        Ok(Self(segments.join("/")))
+        let path = segments.join("/");
+        if path.len() > LONGEST_PATH {
+            return Err(InvalidPath);
+        }
+        Ok(Self(path))
     }
 
     /// The normalised path.
@@ -70,6 +83,14 @@ mod tests {
         {
             assert_eq!(FilePath::parse(text), Err(InvalidPath), "{text:?}");
         }
+    }
+
+    #[test]
+    fn refuses_what_no_file_system_takes() {
+        assert!(FilePath::parse(&"n".repeat(255)).is_ok());
+        assert!(FilePath::parse(&"n".repeat(256)).is_err());
+        assert!(FilePath::parse(&format!("{}f", "d/".repeat(1500))).is_ok());
+        assert!(FilePath::parse(&format!("{}f", "d/".repeat(1536))).is_err());
     }
 
     #[test]
