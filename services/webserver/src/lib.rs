@@ -14,7 +14,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 pub use configuration::{ConfigurationError, configuration_from, credentials_from};
@@ -136,6 +136,9 @@ fn redirect(location: &str) -> Response {
 
 /// What the web server answers itself.
 async fn page(State(server): State<Arc<WebServer>>, request: Request) -> Response {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")]).into_response();
+    }
     let settings = &server.settings;
     match request.uri().path() {
         "/configuration.json" => generated_json(&Value::Object(settings.configuration.clone())),

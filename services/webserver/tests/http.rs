@@ -112,6 +112,17 @@ async fn files_come_compressed_beforehand_and_cached() {
 }
 
 #[tokio::test]
+async fn pages_are_only_read() {
+    let (_folder, router) = server(WebServerSettings::default());
+    for method in ["POST", "PUT", "DELETE", "CONNECT", "BREW"] {
+        let request = Request::builder().method(method).uri("/projects").body(Body::empty()).unwrap();
+        let response = router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED, "{method}");
+        assert_eq!(head(&response, "allow"), "GET, HEAD");
+    }
+}
+
+#[tokio::test]
 async fn widgets_may_be_embedded_anywhere() {
     let (_folder, router) = server(WebServerSettings::default());
     let response = get(&router, "/widgets/?type=plot", &[]).await;
