@@ -26,6 +26,9 @@ const MAX_ERROR_TEXTS: usize = 1000;
 /// The counter of faults beyond [`MAX_ERROR_TEXTS`].
 const OTHER_ERRORS: &str = "Other errors";
 
+/// Longest metric or variant in bytes, as Elasticsearch's longest keyword: names are kept in memory.
+const LONGEST_NAME: usize = 32_766;
+
 /// The state of a call between its chunks.
 pub(super) struct Batch<'a> {
     app: &'a App,
@@ -186,8 +189,8 @@ impl<'a> Batch<'a> {
             Some(Json::Null) => keep(&mut event, "iter", Json::Null),
             Some(iter) => event.iter = Some(iteration(&iter)?),
         }
-        event.metric = name_field(&mut event, "metric", draft.metric.take());
-        event.variant = name_field(&mut event, "variant", draft.variant.take());
+        event.metric = name_field(&mut event, "metric", draft.metric.take())?;
+        event.variant = name_field(&mut event, "variant", draft.variant.take())?;
         set_value(&mut event, &mut draft)?;
         for (name, value) in draft.others {
             match (name.as_ref(), value) {
@@ -234,15 +237,21 @@ fn keep(event: &mut Event, name: &str, value: Json<'_>) {
 }
 
 /// A metric or variant; what is no text is kept as sent too.
-fn name_field(event: &mut Event, field: &str, sent: Option<Json<'_>>) -> String {
-    match sent {
+fn name_field(event: &mut Event, field: &str, sent: Option<Json<'_>>) -> Result<String, Rejection> {
+    let name = match sent {
         None | Some(Json::Null) => String::new(),
         Some(Json::Text(name)) => name.into_owned(),
         Some(other) => {
             keep(event, field, other.clone());
             name_of(other)
         }
+    };
+    if name.len() > LONGEST_NAME {
+        return Err(Rejection::Unindexable(format!(
+            "Document contains at least one immense term in field=\"{field}\""
+        )));
     }
+    Ok(name)
 }
 
 /// Milliseconds, or a date as text; null is the present time.

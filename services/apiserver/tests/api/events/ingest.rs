@@ -172,6 +172,20 @@ async fn values_that_no_index_takes_fail_the_call_but_not_the_others() {
 }
 
 #[tokio::test]
+async fn names_that_no_index_takes_fail_the_call_but_not_the_others() {
+    let (_server, user) = server().await;
+    let (longest, longer) = ("é".repeat(16_383), "n".repeat(32_767));
+    for (metric, variant) in [(longer.as_str(), "v"), ("m", longer.as_str())] {
+        let events = [scalar(&longest, "v", 1, 1.0), scalar(metric, variant, 1, 1.0)];
+        let response = user.lines("events.add_batch", &events).await;
+        assert_eq!(response.code(), (500, 100));
+        assert!(response.message().contains("immense term"), "{}", response.message());
+    }
+    let stored = events_of_type(&user, "*").await;
+    assert_eq!(pick(&stored.into(), "metric"), [json!(longest)]);
+}
+
+#[tokio::test]
 async fn values_that_are_no_numbers_fail_the_call() {
     let (_server, user) = server().await;
     for value in [json!("0.5"), json!([1.0]), json!({"a": 1}), json!(true)] {
