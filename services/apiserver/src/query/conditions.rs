@@ -99,7 +99,7 @@ fn numbers_for_metrics(field: &str, value: &Bson) -> Bson {
 
 fn pattern_filter(field: &str, value: &Bson) -> ApiResult<Filter> {
     let Bson::String(pattern) = value else {
-        return Err(ApiError::validation(format!("the pattern of field {field} is not text: {value}")));
+        return Err(ApiError::validation(format!("the pattern of field {field} is not text")));
     };
     Ok(Filter::Regex {
         path: stored_path(field).to_owned(),
