@@ -3,7 +3,7 @@
 DATA_DIR ?=
 SDK := tests/sdk/.venv
 
-.PHONY: run build web test lint test-rust test-web test-sdk test-browser bench clean
+.PHONY: run build web test lint test-rust test-web test-faults test-sdk test-browser bench clean
 .NOTPARALLEL:
 
 run: build
@@ -21,7 +21,7 @@ web: web/node_modules/.package-lock.json
 web/node_modules/.package-lock.json: web/package-lock.json
 	npm --prefix web ci --no-audit --no-fund --loglevel=error
 
-test: prepare-test lint test-web test-rust test-sdk test-browser
+test: prepare-test lint test-web test-rust test-faults test-sdk test-browser
 
 lint:
 	cargo fmt --all --check
@@ -38,6 +38,10 @@ test-web: web/node_modules/.package-lock.json
 # The suites below drive a built server: the debug build, which the tests above have built most of.
 target/debug/clearml-server: FORCE
 	cargo build --locked -p clearml-server
+
+# Killed at any moment, bad input, a full disk.
+test-faults: target/debug/clearml-server
+	cargo run --quiet --locked -p clearml-faults -- --server $< all
 
 $(SDK)/installed: tests/sdk/requirements.txt
 	python3 -m venv $(SDK)

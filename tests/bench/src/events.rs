@@ -6,13 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use clearml_driver::{Api, Server};
 use serde_json::json;
 
-use crate::{
-    client::Api,
-    measure::{Times, memory},
-    server::Server,
-};
+use crate::measure::{Times, memory};
 
 pub(crate) async fn run(binary: &Path, clients: &[usize], batch: usize, seconds: u64) -> anyhow::Result<()> {
     for count in clients {

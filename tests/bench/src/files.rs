@@ -4,16 +4,13 @@ use std::{path::Path, process::Stdio, time::Instant};
 
 use anyhow::Context;
 use bytes::Bytes;
+use clearml_driver::{Body, Http, Server};
 use futures::stream;
 use http::{Method, Request, header};
 use http_body_util::{BodyExt, StreamBody};
 use tokio::process::{Child, Command};
 
-use crate::{
-    client::{Body, Http},
-    measure::{Times, memory},
-    server::Server,
-};
+use crate::measure::{Times, memory};
 
 const PIECE: usize = 256 * 1024;
 const BOUNDARY: &str = "clearml-bench-boundary";
@@ -27,8 +24,9 @@ pub(crate) async fn run(binary: &Path, size_mb: u64, runs: u32) -> anyhow::Resul
     let url = format!("{}/bench/large.bin", server.files_url);
     for _ in 0..runs {
         up.add(timed(http.send(upload(&server.files_url, &authorization, size)?)).await?);
-        let request =
-            Request::get(&url).header(header::AUTHORIZATION, &authorization).body(crate::client::full(""))?;
+        let request = Request::get(&url)
+            .header(header::AUTHORIZATION, &authorization)
+            .body(clearml_driver::full(""))?;
         down.add(timed(download(&http, request, size)).await?);
     }
     report("clearml-server", size_mb, &mut up, &mut down);
@@ -48,7 +46,7 @@ pub(crate) async fn run(binary: &Path, size_mb: u64, runs: u32) -> anyhow::Resul
             .header(header::CONTENT_LENGTH, size)
             .body(content(size))?;
         up.add(timed(http.send(put)).await?);
-        let get = Request::get(&url).body(crate::client::full(""))?;
+        let get = Request::get(&url).body(clearml_driver::full(""))?;
         down.add(timed(download(&http, get, size)).await?);
     }
     report("nginx", size_mb, &mut up, &mut down);
@@ -56,7 +54,7 @@ pub(crate) async fn run(binary: &Path, size_mb: u64, runs: u32) -> anyhow::Resul
     Ok(())
 }
 
-async fn timed<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<std::time::Duration> {
+async fn timed<T, E>(work: impl Future<Output = Result<T, E>>) -> Result<std::time::Duration, E> {
     let started = Instant::now();
     work.await?;
     Ok(started.elapsed())

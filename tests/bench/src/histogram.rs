@@ -2,12 +2,12 @@
 
 use std::{path::Path, time::Instant};
 
+use clearml_driver::Server;
 use serde_json::json;
 
 use crate::{
     events::{new_task, scalars},
     measure::{Times, memory},
-    server::Server,
 };
 
 /// Points per call while loading.

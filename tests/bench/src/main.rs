@@ -1,11 +1,9 @@
 //! Load generator: speed and weight of a running server, over HTTP as its clients use it.
 
-mod client;
 mod events;
 mod files;
 mod histogram;
 mod measure;
-mod server;
 mod start;
 mod tasks;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::server::Server;
+use clearml_driver::Server;
 
 /// A set of measured times.
 #[derive(Default)]

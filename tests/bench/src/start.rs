@@ -5,12 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use clearml_driver::Server;
 use serde_json::Value;
 
-use crate::{
-    measure::{Times, memory},
-    server::Server,
-};
+use crate::measure::{Times, memory};
 
 pub(crate) async fn run(binary: &Path, runs: u32) -> anyhow::Result<()> {
     let mut times = Times::default();

@@ -2,13 +2,11 @@
 
 use std::{path::Path, time::Instant};
 
+use clearml_driver::Server;
 use futures::{StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 
-use crate::{
-    measure::{Times, memory},
-    server::Server,
-};
+use crate::measure::{Times, memory};
 
 pub(crate) async fn run(binary: &Path, count: usize) -> anyhow::Result<()> {
     let server = Server::start(binary).await?;

@@ -1,0 +1,177 @@
+//! A server of the caller's own.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+};
+
+use crate::client::Api;
+
+/// How long a server may take to start.
+const START_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// The key pair of a server's first user.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    pub key: String,
+    pub secret: String,
+}
+
+/// A data directory that outlives the servers on it; removed when dropped.
+pub struct DataDir {
+    folder: TempDir,
+    /// Known once a server has started on it.
+    pub credentials: Option<Credentials>,
+}
+
+impl DataDir {
+    /// An empty one beside the binary, not in /tmp: that may be in memory, and durability has to cost what
+    /// it costs.
+    pub fn beside(binary: &Path) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir_in(binary.parent().context("no folder")?)?;
+        Ok(Self { folder, credentials: None })
+    }
+
+    /// The data directory itself.
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// The folder around the data directory.
+    pub fn parent(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What the servers logged.
+    pub fn log(&self) -> PathBuf {
+        self.folder.path().join("server.log")
+    }
+
+    /// Keeps it for somebody to look at.
+    pub fn keep(&mut self) {
+        self.folder.disable_cleanup(true);
+    }
+
+    /// Starts a server on it.
+    pub async fn start(&mut self, binary: &Path) -> anyhow::Result<Server> {
+        self.start_by(Command::new(binary)).await
+    }
+
+    /// Starts a server by a command that ends with the binary, and may say more about its surroundings.
+    pub async fn start_by(&mut self, command: Command) -> anyhow::Result<Server> {
+        let mut process = self.spawn(command)?;
+        let output = process.stdout.take().context("no output")?;
+        let mut lines = BufReader::new(output).lines();
+        let line = tokio::time::timeout(START_TIMEOUT, lines.next_line()).await;
+        let Some(line) = line.context("the server did not start in time")?? else {
+            bail!("the server did not start: {}", process.wait().await?);
+        };
+        let started: Value = serde_json::from_str(&line)?;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        if let credentials @ Value::Object(_) = &started["credentials"] {
+            self.credentials = Some(Credentials {
+                key: text(&credentials["access_key"]),
+                secret: text(&credentials["secret_key"]),
+            });
+        }
+        Ok(Server {
+            process,
+            data: None,
+            api_url: text(&started["api_url"]),
+            files_url: text(&started["files_url"]),
+            web_url: text(&started["web_url"]),
+            credentials: self.credentials.clone(),
+        })
+    }
+
+    /// Starts the process without waiting for the server in it.
+    pub fn spawn(&self, mut command: Command) -> anyhow::Result<Child> {
+        let log = std::fs::File::options().create(true).append(true).open(self.log())?;
+        let name = format!("{:?}", command.as_std());
+        command
+            .args(["--print", "json", "--api-port", "0", "--files-port", "0", "--web-port", "0"])
+            .arg("--data-dir")
+            .arg(self.path())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("failed to start {name}"))
+    }
+}
+
+/// A running server; killed when dropped.
+pub struct Server {
+    process: Child,
+    /// Removed together with the server.
+    data: Option<DataDir>,
+    pub api_url: String,
+    pub files_url: String,
+    pub web_url: String,
+    credentials: Option<Credentials>,
+}
+
+impl Server {
+    /// Starts a server with a fresh data directory of its own.
+    pub async fn start(binary: &Path) -> anyhow::Result<Self> {
+        let mut data = DataDir::beside(binary)?;
+        let mut server = data.start(binary).await?;
+        server.data = Some(data);
+        Ok(server)
+    }
+
+    /// Signs in as the first user.
+    pub async fn login(&self) -> anyhow::Result<Api> {
+        let pair = self.credentials.as_ref().context("the key pair was shown at an earlier start")?;
+        Api::login(&self.api_url, &pair.key, &pair.secret).await
+    }
+
+    /// Ends the process at once (`SIGKILL`).
+    pub async fn kill(&mut self) -> anyhow::Result<()> {
+        Ok(self.process.kill().await?)
+    }
+
+    /// How the process ended, if it has.
+    pub fn ended(&mut self) -> anyhow::Result<Option<std::process::ExitStatus>> {
+        Ok(self.process.try_wait()?)
+    }
+
+    /// Resident memory in MB: now, and the peak so far.
+    pub fn memory(&self) -> anyhow::Result<(f64, f64)> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()?))?;
+        let field = |name: &str| {
+            let line = status.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+            let kilobytes = line.split_whitespace().nth(1).and_then(|value| value.parse::<f64>().ok());
+            kilobytes.unwrap_or_default() / 1024.0
+        };
+        Ok((field("VmRSS"), field("VmHWM")))
+    }
+
+    /// Processor time used so far.
+    pub fn cpu_time(&self) -> anyhow::Result<Duration> {
+        let statistics = std::fs::read_to_string(format!("/proc/{}/stat", self.pid()?))?;
+        let after_name = statistics.rsplit_once(')').context("no name")?.1;
+        let ticks: u64 = after_name
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .filter_map(|value| value.parse::<u64>().ok())
+            .sum();
+        // USER_HZ is 100 on every Linux platform.
+        Ok(Duration::from_millis(ticks * 10))
+    }
+
+    /// The id of the process.
+    pub fn pid(&self) -> anyhow::Result<u32> {
+        self.process.id().context("the server has ended")
+    }
+}
