@@ -11,6 +11,10 @@ use clearml_apiserver::{Service, StartOptions};
 use clearml_config::{CommonOptions, Locking};
 use clearml_telemetry::{Shutdown, bind, init_logging, serve, serve_metrics};
 
+/// Gives memory back after a large request; the system's allocator keeps hundreds of megabytes.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// The ClearML API server.
 #[derive(Parser)]
 #[command(name = "clearml-apiserver", version)]

@@ -13,6 +13,10 @@ use clearml_config::Locking;
 
 use options::{Command, Options};
 
+/// Gives memory back after a large request; the system's allocator keeps hundreds of megabytes.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let options = Options::parse();
     match execute(&options) {
