@@ -2,8 +2,8 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use axum::{Router, body::Body, extract::ConnectInfo};
-use http::{Request, Response, StatusCode};
+use axum::{Router, body::Body, extract::ConnectInfo, middleware::Next};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -48,7 +48,9 @@ pub async fn bind(address: SocketAddr, service: &str) -> std::io::Result<Listeni
 /// Serves until the shutdown begins, then lets calls in progress end for as long as `drain_timeout`.
 /// Panics of handlers are answered with 500.
 pub async fn serve(listening: Listening, router: Router, shutdown: Shutdown, drain_timeout: Duration) {
-    let router = router.layer(CatchPanicLayer::custom(answer_panic));
+    let router = router
+        .layer(CatchPanicLayer::custom(answer_panic))
+        .layer(axum::middleware::from_fn(close_for_forking_clients));
     let graceful = GracefulShutdown::new();
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEAD);
@@ -106,6 +108,18 @@ fn service(
         request.extensions_mut().insert(ConnectInfo(peer));
         router.clone().oneshot(request)
     })
+}
+
+/// Ends the connection after each answer to the clearml SDK and agent, as the official server does. They fork,
+/// and both processes go on with the connections they share: their requests would mix on one that stays open.
+async fn close_for_forking_clients(request: Request<Body>, next: Next) -> Response<Body> {
+    let agent = request.headers().get(header::USER_AGENT);
+    let forks = agent.is_some_and(|agent| agent.as_bytes().starts_with(b"python-requests/"));
+    let mut response = next.run(request).await;
+    if forks {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]

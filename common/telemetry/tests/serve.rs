@@ -91,6 +91,21 @@ async fn panics_are_answered_and_harm_nobody_else() {
 }
 
 #[tokio::test]
+async fn the_sdk_gets_a_connection_of_its_own_for_each_call() {
+    let router = Router::new().route("/", get(|| async { "fine" }));
+    let (address, _shutdown, _task) = start(router, Duration::ZERO).await;
+    for (agent, closed) in [("python-requests/2.32.5", true), ("Mozilla/5.0", false)] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET / HTTP/1.1\r\nhost: x\r\nuser-agent: {agent}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = vec![0; 1000];
+        let length = stream.read(&mut answer).await.unwrap();
+        let answer = String::from_utf8_lossy(&answer[..length]).to_ascii_lowercase();
+        assert_eq!(answer.contains("connection: close"), closed, "{agent}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn oversized_heads_are_refused() {
     let (address, _shutdown, _task) = start(Router::new(), Duration::ZERO).await;
     let answer = call(address, &format!("/{}", "x".repeat(300_000))).await;
