@@ -19,6 +19,7 @@ mod login;
 mod metadata;
 mod models;
 mod projects;
+mod publicity;
 mod python;
 mod queues;
 mod server;

@@ -21,7 +21,7 @@ mod organize;
 mod project_effects;
 pub(crate) mod publish;
 mod read;
-mod references;
+pub(crate) mod references;
 mod requests;
 mod reset;
 mod runtime;

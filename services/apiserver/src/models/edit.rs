@@ -19,6 +19,7 @@ use crate::{
     query::{check_tags, parse_date, split_legacy_tags},
     tasks::{
         access::{Fields, writable_task},
+        references::check_exists,
         touch,
     },
 };
@@ -172,16 +173,7 @@ async fn check_known(app: &App, fields: &Document) -> ApiResult<()> {
         ("parent", Collection::Model, "Model"),
     ] {
         let Some(id) = fields.get(field) else { continue };
-        let known = match id.as_str() {
-            Some(id) => app.documents.any(collection, Filter::id(id)).await?,
-            None => false,
-        };
-        if !known {
-            return Err(ApiError::new(codes::FIELDS_VALUE_ERROR)
-                .extra(format!("expecting {kind} id"))
-                .with("id", id.clone())
-                .with("field", field));
-        }
+        check_exists(app, field, id, collection, kind).await?;
     }
     Ok(())
 }

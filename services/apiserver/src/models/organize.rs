@@ -2,8 +2,8 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use bson::{Bson, Document, doc};
-use clearml_documents::{Change, Collection, DocumentStoreExt, Filter, Find, Update, Write};
+use bson::{Document, doc};
+use clearml_documents::{Change, Collection, DocumentStoreExt, Filter, Find};
 use serde::Deserialize;
 
 use super::access;
@@ -14,7 +14,8 @@ use crate::{
         self,
         tag_cache::{self, TagField, Tagged},
     },
-    tasks::{access::id_of, touch},
+    publicity::{self, Publicity},
+    tasks::touch,
 };
 
 const ARCHIVED: &str = "archived";
@@ -73,38 +74,14 @@ async fn change_each(app: &App, call: &Call, ids: &[String], done: &str, change:
 
 /// `models.make_public`
 pub(crate) async fn make_public(app: Arc<App>, call: Arc<Call>, request: ByIds) -> ApiResult {
-    let own = Filter::eq("company", call.company());
-    let changes = vec![Change::set("company", ""), Change::set("company_origin", call.company())];
-    change_company(&app, &call, &request.ids, own, changes).await
+    let traces = touch::last_change(app.now(), call.user());
+    publicity::change(&app, &call, Collection::Model, &request.ids, Publicity::Public, traces).await
 }
 
 /// `models.make_private`
 pub(crate) async fn make_private(app: Arc<App>, call: Arc<Call>, request: ByIds) -> ApiResult {
-    let lent = Filter::eq("company", "").and(Filter::eq("company_origin", call.company()));
-    let changes = vec![Change::set("company", call.company()), Change::unset("company_origin")];
-    change_company(&app, &call, &request.ids, lent, changes).await
-}
-
-/// All of the models fulfil the condition, or nothing happens.
-async fn change_company(
-    app: &App,
-    call: &Call,
-    ids: &[String],
-    condition: Filter,
-    mut update: Update,
-) -> ApiResult {
-    check::not_empty("ids", ids)?;
-    let filter = Filter::ids(ids.iter().map(String::as_str)).and(condition);
-    let found = app.documents.find(Collection::Model, Find::new(filter.clone()).include(["_id"])).await?;
-    let found: HashSet<&str> = found.iter().map(id_of).collect();
-    let missing: Vec<Bson> =
-        ids.iter().filter(|id| !found.contains(id.as_str())).map(|id| id.as_str().into()).collect();
-    if !missing.is_empty() {
-        return Err(ApiError::new(codes::INVALID_MODEL_ID).with("ids", missing));
-    }
-    update.extend(touch::last_change(app.now(), call.user()));
-    let outcome = app.documents.update_many(Collection::Model, filter, update).await?;
-    Ok(doc! {"updated": outcome.matched as i64}.into())
+    let traces = touch::last_change(app.now(), call.user());
+    publicity::change(&app, &call, Collection::Model, &request.ids, Publicity::Private, traces).await
 }
 
 /// `models.move`
@@ -132,18 +109,7 @@ pub(crate) async fn update_tags(app: Arc<App>, call: Arc<Call>, request: UpdateT
     let models: Vec<Document> =
         app.documents.find(Collection::Model, Find::new(own.clone()).include(["project"])).await?;
     let traces = touch::last_change(app.now(), call.user());
-    let write = |change: Change| {
-        let update = std::iter::once(change).chain(traces.clone()).collect();
-        Write::Update { filter: own.clone(), update, many: true, upsert: false }
-    };
-    let values = |tags: &[String]| tags.iter().map(|tag| Bson::from(tag.as_str())).collect();
-    let mut writes = Vec::new();
-    if !request.add_tags.is_empty() {
-        writes.push(write(Change::AddToSet("tags".to_owned(), values(&request.add_tags))));
-    }
-    if !request.remove_tags.is_empty() {
-        writes.push(write(Change::PullAll("tags".to_owned(), values(&request.remove_tags))));
-    }
+    let writes = touch::tag_writes(&own, &traces, &request.add_tags, &request.remove_tags);
     let outcomes = app.documents.write(Collection::Model, writes).await?;
     let updated: u64 = outcomes.iter().map(|outcome| outcome.matched).sum();
 

@@ -3,12 +3,12 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use bson::{Bson, Document, doc};
-use clearml_documents::{Change, Collection, DocumentStoreExt, Filter, Find, Update, Write};
+use bson::{Document, doc};
+use clearml_documents::{Collection, Filter};
 use serde::Deserialize;
 
 use super::{
-    access::{self, Fields, id_of, invalid_task_ids},
+    access::{self, Fields, id_of},
     project_effects,
     requests::ByIds,
     touch,
@@ -17,6 +17,7 @@ use crate::{
     App,
     api::{ApiError, ApiResult, Call, check::not_empty, codes},
     projects,
+    publicity::{self, Publicity},
 };
 
 /// Request of `tasks.move`.
@@ -78,18 +79,7 @@ pub(crate) async fn update_tags(app: Arc<App>, call: Arc<Call>, request: UpdateT
     let tasks = access::writable_tasks(&app, &call, &request.ids, Fields::Only(&[])).await?;
     let traces = touch::last_change(app.now(), call.user());
     let filter = Filter::ids(tasks.iter().map(id_of));
-    let write = |change: Change| {
-        let update: Update = std::iter::once(change).chain(traces.clone()).collect();
-        Write::Update { filter: filter.clone(), update, many: true, upsert: false }
-    };
-    let values = |tags: &[String]| tags.iter().map(|tag| Bson::from(tag.as_str())).collect::<Vec<_>>();
-    let mut writes = Vec::new();
-    if !request.add_tags.is_empty() {
-        writes.push(write(Change::AddToSet("tags".to_owned(), values(&request.add_tags))));
-    }
-    if !request.remove_tags.is_empty() {
-        writes.push(write(Change::PullAll("tags".to_owned(), values(&request.remove_tags))));
-    }
+    let writes = touch::tag_writes(&filter, &traces, &request.add_tags, &request.remove_tags);
     let outcomes = app.documents.write(Collection::Task, writes).await?;
     let updated: u64 = outcomes.iter().map(|outcome| outcome.matched).sum();
 
@@ -100,38 +90,14 @@ pub(crate) async fn update_tags(app: Arc<App>, call: Arc<Call>, request: UpdateT
 
 /// `tasks.make_public`
 pub(crate) async fn make_public(app: Arc<App>, call: Arc<Call>, request: ByIds) -> ApiResult {
-    let own = Filter::eq("company", call.company());
-    let changes = vec![Change::set("company", ""), Change::set("company_origin", call.company())];
-    change_company(&app, &call, &request.ids, own, changes).await
+    let traces = touch::last_change(app.now(), call.user());
+    publicity::change(&app, &call, Collection::Task, &request.ids, Publicity::Public, traces).await
 }
 
 /// `tasks.make_private`
 pub(crate) async fn make_private(app: Arc<App>, call: Arc<Call>, request: ByIds) -> ApiResult {
-    let published_here = Filter::eq("company", "").and(Filter::eq("company_origin", call.company()));
-    let changes = vec![Change::set("company", call.company()), Change::unset("company_origin")];
-    change_company(&app, &call, &request.ids, published_here, changes).await
-}
-
-/// All of the tasks fulfil the condition, each named once, or nothing happens.
-async fn change_company(
-    app: &App,
-    call: &Call,
-    ids: &[String],
-    condition: Filter,
-    mut update: Update,
-) -> ApiResult {
-    not_empty("ids", ids)?;
-    let filter = Filter::ids(ids.iter().map(String::as_str)).and(condition);
-    let found: Vec<Document> =
-        app.documents.find(Collection::Task, Find::new(filter.clone()).include(["_id"])).await?;
-    if found.len() < ids.len() {
-        let missing: Vec<&String> =
-            ids.iter().filter(|id| !found.iter().any(|task| id_of(task) == id.as_str())).collect();
-        return Err(invalid_task_ids(&missing));
-    }
-    update.extend(touch::last_change(app.now(), call.user()));
-    let outcome = app.documents.update_many(Collection::Task, filter, update).await?;
-    Ok(doc! {"updated": outcome.matched as i64}.into())
+    let traces = touch::last_change(app.now(), call.user());
+    publicity::change(&app, &call, Collection::Task, &request.ids, Publicity::Private, traces).await
 }
 
 fn project_of(task: &Document) -> &str {

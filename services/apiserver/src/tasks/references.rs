@@ -106,18 +106,33 @@ pub(crate) async fn check_known(app: &App, fields: &Document) -> ApiResult<()> {
             None | Some(Bson::Null) => continue,
             Some(id) => id,
         };
-        let known = match id.as_str() {
-            Some(id) => app.documents.any(collection, Filter::id(id)).await?,
-            None => false,
-        };
-        if !known {
-            return Err(ApiError::new(codes::FIELDS_VALUE_ERROR)
-                .extra(format!("expecting {kind} id"))
-                .with("id", id.clone())
-                .with("field", field));
-        }
+        check_exists(app, field, id, collection, kind).await?;
     }
     Ok(())
+}
+
+/// Checks that the id in a field of a request belongs to an object of any company; `kind` names it.
+///
+/// # Errors
+/// 400/16
+pub(crate) async fn check_exists(
+    app: &App,
+    field: &str,
+    id: &Bson,
+    collection: Collection,
+    kind: &str,
+) -> ApiResult<()> {
+    let known = match id.as_str() {
+        Some(id) => app.documents.any(collection, Filter::id(id)).await?,
+        None => false,
+    };
+    if known {
+        return Ok(());
+    }
+    Err(ApiError::new(codes::FIELDS_VALUE_ERROR)
+        .extra(format!("expecting {kind} id"))
+        .with("id", id.clone())
+        .with("field", field))
 }
 
 fn text<'a>(fields: &'a Document, name: &str) -> Option<&'a str> {

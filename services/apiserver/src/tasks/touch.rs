@@ -1,7 +1,7 @@
 //! The traces that a write leaves on a task: when, by whom, and how long the task has been running.
 
 use bson::{Bson, DateTime, Document};
-use clearml_documents::{Change, Update};
+use clearml_documents::{Change, Filter, Update, Write};
 
 /// `last_change` and `last_changed_by`.
 pub(crate) fn last_change(now: DateTime, user: &str) -> Update {
@@ -24,6 +24,20 @@ pub(crate) fn active_duration(now: DateTime, task: &Document) -> Option<Change> 
     let started = task.get_datetime("started").ok()?;
     let milliseconds = now.timestamp_millis() - started.timestamp_millis();
     Some(Change::set("active_duration", Bson::Int64(milliseconds.div_euclid(1000))))
+}
+
+/// Writes that add and remove tags of all objects of the filter; nothing where there are none to add or remove.
+pub(crate) fn tag_writes(filter: &Filter, traces: &Update, add: &[String], remove: &[String]) -> Vec<Write> {
+    let values = |tags: &[String]| tags.iter().map(|tag| Bson::from(tag.as_str())).collect();
+    let changes = [
+        (!add.is_empty()).then(|| Change::AddToSet("tags".to_owned(), values(add))),
+        (!remove.is_empty()).then(|| Change::PullAll("tags".to_owned(), values(remove))),
+    ];
+    let write = |change| {
+        let update = std::iter::once(change).chain(traces.iter().cloned()).collect();
+        Write::Update { filter: filter.clone(), update, many: true, upsert: false }
+    };
+    changes.into_iter().flatten().map(write).collect()
 }
 
 #[cfg(test)]
