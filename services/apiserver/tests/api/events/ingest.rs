@@ -178,7 +178,7 @@ async fn names_that_no_index_takes_fail_the_call_but_not_the_others() {
     for (metric, variant) in [(longer.as_str(), "v"), ("m", longer.as_str())] {
         let events = [scalar(&longest, "v", 1, 1.0), scalar(metric, variant, 1, 1.0)];
         let response = user.lines("events.add_batch", &events).await;
-        assert_eq!(response.code(), (500, 100));
+        assert_eq!(response.code(), (400, 12));
         assert!(response.message().contains("immense term"), "{}", response.message());
     }
     let stored = events_of_type(&user, "*").await;
