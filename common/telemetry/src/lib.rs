@@ -4,11 +4,13 @@ mod health;
 mod logging;
 mod metrics;
 mod process;
+mod program;
 mod serve;
 mod shutdown;
 
 pub use health::{Health, health_routes, with_probes};
 pub use logging::{LogError, LogGuard, init_logging};
 pub use metrics::{Metrics, MetricsError, serve_metrics};
+pub use program::run_program;
 pub use serve::{Listening, bind, serve};
 pub use shutdown::Shutdown;

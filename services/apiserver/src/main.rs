@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::Parser;
 use clearml_apiserver::{Service, StartOptions};
 use clearml_config::{CommonOptions, Locking};
-use clearml_telemetry::{Shutdown, bind, init_logging, serve, serve_metrics};
+use clearml_telemetry::{Shutdown, bind, init_logging, run_program, serve, serve_metrics};
 
 /// Gives memory back after a large request; the system's allocator keeps hundreds of megabytes.
 #[global_allocator]
@@ -30,18 +30,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    let outcome = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("failed to start the runtime")
-        .and_then(|runtime| runtime.block_on(run(Options::parse())));
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    run_program(run(Options::parse()))
 }
 
 async fn run(options: Options) -> anyhow::Result<()> {

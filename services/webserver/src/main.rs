@@ -9,7 +9,9 @@ use std::{
 use anyhow::Context;
 use clap::Parser;
 use clearml_config::CommonOptions;
-use clearml_telemetry::{Health, Shutdown, bind, init_logging, serve, serve_metrics, with_probes};
+use clearml_telemetry::{
+    Health, Shutdown, bind, init_logging, run_program, serve, serve_metrics, with_probes,
+};
 use clearml_webserver::{Backend, WebServer, WebServerSettings, router};
 
 /// Serves the Web-App, and the API and file servers under /api and /files.
@@ -43,18 +45,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    let outcome = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("failed to start the runtime")
-        .and_then(|runtime| runtime.block_on(run(Options::parse())));
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    run_program(run(Options::parse()))
 }
 
 async fn run(options: Options) -> anyhow::Result<()> {
