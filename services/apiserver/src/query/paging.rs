@@ -70,7 +70,7 @@ fn integer(field: &str, value: &Bson) -> ApiResult<i64> {
         Bson::String(text) => text.trim().parse().map_err(|_| {
             ApiError::validation(format!("invalid literal for int() with base 10: '{text}' ({field})"))
         }),
-        other => Err(ApiError::validation(format!("{field} must be a number, not {other}"))),
+        _ => Err(ApiError::validation(format!("{field} must be a number"))),
     }
 }
 

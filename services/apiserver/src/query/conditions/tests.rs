@@ -64,7 +64,7 @@ fn patterns_are_case_sensitive_and_falsy_ones_ignored() {
         assert_eq!(task(doc! { "name": falsy }), Filter::Everything);
     }
     let error = request_filter(&TASK, &doc! { "name": 5 }).unwrap_err();
-    assert_eq!(error.message(), "Validation error (the pattern of field name is not text: 5)");
+    assert_eq!(error.message(), "Validation error (the pattern of field name is not text)");
 }
 
 #[test]
