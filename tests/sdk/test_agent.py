@@ -36,12 +36,20 @@ def agent(script, worker: str, queues: list[str], *options: str, **environment: 
         print(log.read_text(errors="replace")[-10_000:])
         raise
     finally:
+        stop(process)
+
+
+def stop(process: subprocess.Popen):
+    """Interrupts the daemon; again, if it was busy ending a task and took the signal for that one."""
+    for _ in range(6):
         process.send_signal(signal.SIGINT)
         try:
-            process.wait(30)
+            process.wait(6)
+            return
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            continue
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def workers(api, name: str) -> list[dict]:
@@ -105,6 +113,7 @@ def test_37_agent_runs_a_task(script, api):
             items=[{"key": "cpu_usage", "aggregation": "max"}],
         )
         assert [entry["worker"] for entry in statistics["workers"]] == [running["id"]]
+        api.wait_for(lambda: not workers(api, worker)[0].get("task"))
     assert daemon.returncode is not None
     api.wait_for(lambda: not workers(api, worker))
 
