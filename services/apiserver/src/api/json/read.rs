@@ -290,7 +290,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The character of `\uXXXX`, from behind the `u`; a surrogate without its partner is U+FFFD.
+    /// The character of a `\u` escape, from behind the `u`; a surrogate without its partner is U+FFFD.
     fn unicode_escape(&mut self) -> Result<char, ReadError> {
         let first = self.four_hex_digits()?;
         if (0xD800..0xDC00).contains(&first) && self.bytes[self.at..].starts_with(b"\\u") {

@@ -56,7 +56,7 @@ pub fn write_value(out: &mut Vec<u8>, value: &Bson) -> Result<(), WriteError> {
     Ok(())
 }
 
-/// Appends a string with quotes; everything beyond ASCII as `\uXXXX`.
+/// Appends a string with quotes; everything beyond ASCII as `\u` escapes.
 pub fn write_text(out: &mut Vec<u8>, text: &str) {
     out.reserve(text.len() + 2);
     out.push(b'"');
