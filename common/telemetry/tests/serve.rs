@@ -5,7 +5,9 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, routing::get};
-use clearml_telemetry::{Health, Metrics, Shutdown, bind, health_routes, serve, with_probes};
+use clearml_telemetry::{
+    Health, HealthcheckError, HealthcheckOptions, Metrics, Shutdown, bind, health_routes, serve, with_probes,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -170,4 +172,24 @@ async fn probes_leave_content_of_their_name_to_callers_with_a_token() {
     let request = "GET /health HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x\r\nConnection: close\r\n\r\n";
     stream.write_all(request.as_bytes()).await.unwrap();
     assert!(answer(stream).await.ends_with("content"));
+}
+
+#[tokio::test]
+async fn the_healthcheck_believes_only_200() {
+    let broken = get(|| async { axum::http::StatusCode::SERVICE_UNAVAILABLE });
+    let mute = get(|| async { std::future::pending::<()>().await });
+    let router = Router::new().route("/health", get(|| async { "ok" })).route("/ready", broken);
+    let (address, shutdown, task) = start(router.route("/mute", mute), Duration::ZERO).await;
+    let check = move |path| {
+        let options = HealthcheckOptions { ready: false, timeout: 1 };
+        tokio::task::spawn_blocking(move || options.check(address, path))
+    };
+    check("/health").await.unwrap().unwrap();
+    let unwell = check("/ready").await.unwrap().unwrap_err().to_string();
+    assert!(unwell.ends_with("/ready answers \"HTTP/1.1 503 Service Unavailable\""), "{unwell}");
+    let error = check("/mute").await.unwrap().unwrap_err();
+    assert!(matches!(error, HealthcheckError::Unreachable { .. }), "{error}");
+    shutdown.begin();
+    task.await.unwrap();
+    check("/health").await.unwrap().unwrap_err();
 }

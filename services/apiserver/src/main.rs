@@ -6,10 +6,12 @@ use std::{
 };
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use clearml_apiserver::{Service, StartOptions};
 use clearml_config::{CommonOptions, Locking};
-use clearml_telemetry::{Shutdown, bind, init_logging, run_program, serve, serve_metrics};
+use clearml_telemetry::{
+    HealthcheckOptions, Shutdown, bind, init_logging, run_program, serve, serve_metrics,
+};
 
 /// Gives memory back after a large request; the system's allocator keeps hundreds of megabytes.
 #[global_allocator]
@@ -27,13 +29,32 @@ struct Options {
     /// Port; 0: a free one [default: apiserver.listen.port, else 8008]
     #[arg(short, long, value_name = "PORT")]
     port: Option<u16>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What else the program does.
+#[derive(Subcommand)]
+enum Command {
+    /// Ask the API server on this machine how it is; for containers
+    Healthcheck(HealthcheckOptions),
 }
 
 fn main() -> ExitCode {
     run_program(run(Options::parse()))
 }
 
+fn healthcheck(options: &Options, check: &HealthcheckOptions) -> anyhow::Result<()> {
+    let (settings, _) = options.common.load_settings()?;
+    let listen = &settings.apiserver.listen;
+    let ip = options.ip.map_or_else(|| listen.ip.parse(), Ok).context("apiserver.listen.ip")?;
+    Ok(check.check(SocketAddr::new(ip, options.port.unwrap_or(listen.port)), check.path())?)
+}
+
 async fn run(options: Options) -> anyhow::Result<()> {
+    if let Some(Command::Healthcheck(check)) = &options.command {
+        return healthcheck(&options, check);
+    }
     let loaded = options.common.load(Locking::Alone)?;
     let settings = &loaded.settings;
     let _log = init_logging(&settings.telemetry.log)?;

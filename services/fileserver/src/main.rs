@@ -7,11 +7,11 @@ use std::{
 };
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use clearml_config::{CommonOptions, Locking};
 use clearml_fileserver::{FileServer, router};
 use clearml_telemetry::{
-    Health, Shutdown, bind, init_logging, run_program, serve, serve_metrics, with_probes,
+    Health, HealthcheckOptions, Shutdown, bind, init_logging, run_program, serve, serve_metrics, with_probes,
 };
 use http::header;
 
@@ -30,13 +30,34 @@ struct Options {
     /// Root folder of the files [default: fileserver.upload_folder, else `files` in the data directory]
     #[arg(short, long, value_name = "DIR")]
     upload_folder: Option<String>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What else the program does.
+#[derive(Subcommand)]
+enum Command {
+    /// Ask the file server on this machine how it is; for containers
+    Healthcheck(HealthcheckOptions),
 }
 
 fn main() -> ExitCode {
     run_program(run(Options::parse()))
 }
 
+fn healthcheck(options: &Options, check: &HealthcheckOptions) -> anyhow::Result<()> {
+    let (settings, _) = options.common.load_settings()?;
+    let listen = &settings.fileserver.listen;
+    let ip = options.ip.map_or_else(|| listen.ip.parse(), Ok).context("fileserver.listen.ip")?;
+    // Without logins the probes' paths are names of files.
+    let path = if settings.fileserver.auth.enabled { check.path() } else { "/" };
+    Ok(check.check(SocketAddr::new(ip, options.port.unwrap_or(listen.port)), path)?)
+}
+
 async fn run(options: Options) -> anyhow::Result<()> {
+    if let Some(Command::Healthcheck(check)) = &options.command {
+        return healthcheck(&options, check);
+    }
     let mut loaded = options.common.load(Locking::Shared)?;
     if let Some(folder) = options.upload_folder {
         loaded.settings.fileserver.upload_folder = Some(folder);

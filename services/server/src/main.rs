@@ -2,6 +2,7 @@
 
 mod banner;
 mod credentials;
+mod healthcheck;
 mod options;
 mod run;
 
@@ -35,6 +36,7 @@ fn execute(options: &Options) -> anyhow::Result<()> {
             runtime()?.block_on(credentials::execute(&options.common, action))
         }
         Some(Command::Config) => show_config(options),
+        Some(Command::Healthcheck(check)) => healthcheck::execute(&options.common, &options.serve, check),
     }
 }
 

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clearml_config::CommonOptions;
+use clearml_telemetry::HealthcheckOptions;
 
 /// A ClearML server in one process: API, files and Web-App.
 #[derive(Parser)]
@@ -57,6 +58,8 @@ pub(crate) enum Command {
     },
     /// Print the effective settings, with secrets masked
     Config,
+    /// Ask the three servers on this machine how they are; for containers
+    Healthcheck(HealthcheckOptions),
 }
 
 #[derive(Subcommand)]

@@ -70,7 +70,7 @@ pub(crate) async fn run(common: &CommonOptions, options: &ServeOptions) -> anyho
     Ok(())
 }
 
-fn address(
+pub(crate) fn address(
     options: &ServeOptions,
     configured: &Listen,
     port: Option<u16>,

@@ -367,3 +367,23 @@ fn the_version_and_the_help_are_there() {
         assert!(!output.stdout.is_empty());
     }
 }
+
+#[test]
+fn the_healthcheck_tells_a_running_server_from_a_stopped_one() {
+    let folder = folder();
+    let data = folder.path().join("data");
+    let healthcheck = |more: &[&str]| command(&data).arg("healthcheck").args(more).output().unwrap();
+    let mut server = Server::start(&data, &[]);
+    for options in [&[][..], &["--ready"]] {
+        let output = healthcheck(options);
+        assert!(
+            output.status.success() && output.stdout.is_empty() && output.stderr.is_empty(),
+            "{output:?}"
+        );
+    }
+    server.stop();
+    let output = healthcheck(&[]);
+    assert!(!output.status.success());
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(message.starts_with("error: no answer from 127.0.0.1:"), "{message}");
+}

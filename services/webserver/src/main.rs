@@ -7,10 +7,10 @@ use std::{
 };
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use clearml_config::CommonOptions;
 use clearml_telemetry::{
-    Health, Shutdown, bind, init_logging, run_program, serve, serve_metrics, with_probes,
+    Health, HealthcheckOptions, Shutdown, bind, init_logging, run_program, serve, serve_metrics, with_probes,
 };
 use clearml_webserver::{Backend, WebServer, WebServerSettings, router};
 
@@ -42,13 +42,32 @@ struct Options {
         default_value = "http://fileserver:8081"
     )]
     files_server: String,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What else the program does.
+#[derive(Subcommand)]
+enum Command {
+    /// Ask the web server on this machine how it is; for containers
+    Healthcheck(HealthcheckOptions),
 }
 
 fn main() -> ExitCode {
     run_program(run(Options::parse()))
 }
 
+fn healthcheck(options: &Options, check: &HealthcheckOptions) -> anyhow::Result<()> {
+    let (settings, _) = options.common.load_settings()?;
+    let listen = &settings.webserver.listen;
+    let ip = options.ip.map_or_else(|| listen.ip.parse(), Ok).context("webserver.listen.ip")?;
+    Ok(check.check(SocketAddr::new(ip, options.port.unwrap_or(listen.port)), check.path())?)
+}
+
 async fn run(options: Options) -> anyhow::Result<()> {
+    if let Some(Command::Healthcheck(check)) = &options.command {
+        return healthcheck(&options, check);
+    }
     let (settings, environment) = options.common.load_settings()?;
     let _log = init_logging(&settings.telemetry.log)?;
     let shutdown = Shutdown::on_signals()?;
