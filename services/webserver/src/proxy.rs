@@ -19,6 +19,7 @@ use tower::ServiceExt;
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// A service that requests are passed to.
+#[allow(clippy::large_enum_variant, reason = "a process has two of them")]
 pub enum Backend {
     /// A service of this process.
     InProcess(Router),
