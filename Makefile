@@ -3,7 +3,7 @@
 DATA_DIR ?=
 SDK := tests/sdk/.venv
 
-.PHONY: run build web test lint test-rust test-web test-faults test-sdk test-browser bench clean
+.PHONY: run build web test lint test-rust test-web test-faults test-sdk test-browser test-deploy bench clean
 .NOTPARALLEL:
 
 run: build
@@ -21,7 +21,7 @@ web: web/node_modules/.package-lock.json
 web/node_modules/.package-lock.json: web/package-lock.json
 	npm --prefix web ci --no-audit --no-fund --loglevel=error
 
-test: prepare-test lint test-web test-rust test-faults test-sdk test-browser
+test: prepare-test lint test-web test-rust test-faults test-sdk test-browser test-deploy
 
 lint:
 	cargo fmt --all --check
@@ -56,6 +56,10 @@ tests/web/node_modules/.package-lock.json: tests/web/package-lock.json
 
 test-browser: target/debug/clearml-server tests/web/node_modules/.package-lock.json
 	cd tests/web && npx tsc --noEmit && CLEARML_SERVER_BINARY=$(CURDIR)/$< npm test --silent
+
+# Manifests, chart, compose files and Dockerfile, with the tools that are there; says what it skips (tests/deploy).
+test-deploy: target/debug/clearml-server $(SDK)/installed
+	CLEARML_SERVER_BINARY=$(CURDIR)/$< $(SDK)/bin/pytest -q -n 2 -rs tests/deploy
 
 # Speed and weight, see tests/bench/README.md; not part of the tests.
 bench:
