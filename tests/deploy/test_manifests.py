@@ -268,7 +268,7 @@ def test_a_change_of_the_configuration_restarts_the_servers():
         ("apiservr.replicaCount=3", "apiservr"),
         ("fileserver.replicaCount=2", "several file servers need an object store"),
         ("domain=a.example,singleHost=b.example", "domain and singleHost"),
-        ("ingress.enabled=true", "need `domain` or `singleHost`"),
+        ("ingress.enabled=true", "ingress and gateway need `domain`, `singleHost`"),
         ("mongodb.bundled=false", "mongodb.external.connectionString"),
         ("elasticsearch.bundled=false", "elasticsearch.external.urls"),
         ("redis.bundled=false", "redis.external.host"),

@@ -23,13 +23,13 @@ http{{ if include "clearml.hasTls" . }}s{{ end }}
 
 {{/* Hosts that ingress and gateway serve: list of host, component, port */}}
 {{- define "clearml.hosts" -}}
-{{- if .Values.singleHost }}
-- { host: {{ .Values.singleHost | quote }}, component: webserver, port: {{ .Values.webserver.service.port }} }
-{{- else if .Values.domain }}
-- { host: {{ printf "app.%s" .Values.domain | quote }}, component: webserver, port: {{ .Values.webserver.service.port }} }
-- { host: {{ printf "api.%s" .Values.domain | quote }}, component: apiserver, port: {{ .Values.apiserver.service.port }} }
-- { host: {{ printf "files.%s" .Values.domain | quote }}, component: fileserver, port: {{ .Values.fileserver.service.port }} }
-{{- else }}
-{{- fail "ingress and gateway need `domain` or `singleHost`" }}
+{{- $servers := list (list "web" "webserver") (list "api" "apiserver") (list "files" "fileserver") }}
+{{- if .Values.singleHost }}{{ $servers = list (list "web" "webserver") }}{{ end }}
+{{- range $servers }}
+{{- $component := last . }}
+{{- $url := include "clearml.url" (dict "root" $ "server" (first .)) }}
+{{- if not $url }}{{ fail "ingress and gateway need `domain`, `singleHost` or all of `urls`" }}{{ end }}
+{{- $host := (urlParse $url).host | splitList ":" | first }}
+- { host: {{ $host | quote }}, component: {{ $component }}, port: {{ (index $.Values $component).service.port }} }
 {{- end }}
 {{- end -}}
