@@ -6,6 +6,7 @@
 //!
 //! Names and urls are compared bytewise. Among events with equal sort keys, the order is that of insertion.
 
+mod elastic;
 mod embedded;
 mod event;
 mod query;
@@ -13,6 +14,9 @@ pub mod sampling;
 mod statistics;
 mod store;
 
+pub use elastic::{
+    ElasticBulk, ElasticCluster, ElasticEvents, ElasticLogin, ElasticProbing, ElasticSettings, IndexSettings,
+};
 pub use embedded::EmbeddedEvents;
 pub use event::{Event, EventType, InvalidEvent, Number, SINGLE_VALUE_ITERATION};
 pub use query::{
