@@ -46,7 +46,7 @@ impl Health {
 
     /// What does not work now; empty: ready.
     pub async fn failures(&self) -> BTreeMap<&'static str, String> {
-        if self.shutdown.is_begun() {
+        if self.shutdown.is_announced() {
             return BTreeMap::from([("shutdown", "the server is stopping".to_owned())]);
         }
         let results = join_all(self.checks.iter().map(|(name, check)| async move {

@@ -2,7 +2,12 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use axum::{Router, body::Body, extract::ConnectInfo, middleware::Next};
+use axum::{
+    Router,
+    body::Body,
+    extract::{ConnectInfo, State},
+    middleware::Next,
+};
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
@@ -50,7 +55,7 @@ pub async fn bind(address: SocketAddr, service: &str) -> std::io::Result<Listeni
 pub async fn serve(listening: Listening, router: Router, shutdown: Shutdown, drain_timeout: Duration) {
     let router = router
         .layer(CatchPanicLayer::custom(answer_panic))
-        .layer(axum::middleware::from_fn(close_for_forking_clients));
+        .layer(axum::middleware::from_fn_with_state(shutdown.clone(), close_connections));
     let graceful = GracefulShutdown::new();
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEAD);
@@ -110,13 +115,18 @@ fn service(
     })
 }
 
-/// Ends the connection after each answer to the clearml SDK and agent, as the official server does. They fork,
-/// and both processes go on with the connections they share: their requests would mix on one that stays open.
-async fn close_for_forking_clients(request: Request<Body>, next: Next) -> Response<Body> {
+/// Ends the connection after an answer where the next call had better come on another one: when the server is
+/// about to stop, and always for the clearml SDK and agent, as the official server does. They fork, and both
+/// processes go on with the connections they share: their requests would mix on one that stays open.
+async fn close_connections(
+    State(shutdown): State<Shutdown>,
+    request: Request<Body>,
+    next: Next,
+) -> Response<Body> {
     let agent = request.headers().get(header::USER_AGENT);
     let forks = agent.is_some_and(|agent| agent.as_bytes().starts_with(b"python-requests/"));
     let mut response = next.run(request).await;
-    if forks {
+    if forks || shutdown.is_announced() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response

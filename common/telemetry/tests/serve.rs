@@ -41,6 +41,27 @@ async fn call(address: SocketAddr, path: &str) -> String {
 }
 
 #[tokio::test]
+async fn an_announced_stop_serves_on_and_sends_callers_away() {
+    let shutdown = Shutdown::default();
+    let router = health_routes(Health::new(shutdown.clone())).route("/", get(|| async { "served" }));
+    let listening = bind("127.0.0.1:0".parse().unwrap(), "test server").await.unwrap();
+    let address = listening.address;
+    let task = tokio::spawn(serve(listening, router, shutdown.clone(), Duration::from_mins(1)));
+    assert!(call(address, "/ready").await.starts_with("HTTP/1.1 200"));
+
+    shutdown.announce();
+    assert!(call(address, "/ready").await.starts_with("HTTP/1.1 503"));
+    let mut kept = TcpStream::connect(address).await.unwrap();
+    kept.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let answered = answer(kept).await;
+    assert!(answered.starts_with("HTTP/1.1 200") && answered.contains("connection: close"), "{answered}");
+    assert!(!task.is_finished());
+
+    shutdown.begin();
+    task.await.unwrap();
+}
+
+#[tokio::test]
 async fn calls_in_progress_end_and_new_ones_are_refused() {
     let (entered, leave) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let slow = {

@@ -58,7 +58,7 @@ async fn run(options: Options) -> anyhow::Result<()> {
     let loaded = options.common.load(Locking::Alone)?;
     let settings = &loaded.settings;
     let _log = init_logging(&settings.telemetry.log)?;
-    let shutdown = Shutdown::on_signals()?;
+    let shutdown = Shutdown::on_signals(settings.http.shutdown_delay_sec.duration())?;
 
     let listen = &settings.apiserver.listen;
     let ip = options.ip.map_or_else(|| listen.ip.parse(), Ok).context("apiserver.listen.ip")?;

@@ -28,7 +28,7 @@ pub(crate) async fn run(common: &CommonOptions, options: &ServeOptions) -> anyho
     let loaded = common.load(Locking::Alone)?;
     let settings = &loaded.settings;
     let _log = init_logging(&settings.telemetry.log)?;
-    let shutdown = Shutdown::on_signals()?;
+    let shutdown = Shutdown::on_signals(settings.http.shutdown_delay_sec.duration())?;
 
     // Ports first: a taken one should show before anything is stored.
     let api_address = address(options, &settings.apiserver.listen, options.api_port, "apiserver")?;

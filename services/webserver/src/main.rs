@@ -70,7 +70,7 @@ async fn run(options: Options) -> anyhow::Result<()> {
     }
     let (settings, environment) = options.common.load_settings()?;
     let _log = init_logging(&settings.telemetry.log)?;
-    let shutdown = Shutdown::on_signals()?;
+    let shutdown = Shutdown::on_signals(settings.http.shutdown_delay_sec.duration())?;
 
     let listen = &settings.webserver.listen;
     let ip = options.ip.map_or_else(|| listen.ip.parse(), Ok).context("webserver.listen.ip")?;

@@ -110,13 +110,20 @@ impl Default for WebServer {
 pub struct Http {
     /// Compress answers; also `CLEARML_COMPRESS_RESP`.
     pub compress_responses: bool,
-    /// How long calls in progress may take to end when the server is told to stop.
+    /// How long the server goes on serving after it is told to stop, with `/ready` saying so: the time that a
+    /// balancer needs to send new calls elsewhere.
+    pub shutdown_delay_sec: Seconds,
+    /// How long calls in progress may take to end after that.
     pub drain_timeout_sec: Seconds,
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Self { compress_responses: true, drain_timeout_sec: Seconds::new(25) }
+        Self {
+            compress_responses: true,
+            shutdown_delay_sec: Seconds::new(0),
+            drain_timeout_sec: Seconds::new(25),
+        }
     }
 }
 
