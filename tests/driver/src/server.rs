@@ -14,7 +14,7 @@ use tokio::{
     process::{Child, Command},
 };
 
-use crate::client::Api;
+use crate::{client::Api, cpu_time, memory};
 
 /// How long a server may take to start.
 const START_TIMEOUT: Duration = Duration::from_mins(1);
@@ -147,27 +147,12 @@ impl Server {
 
     /// Resident memory in MB: now, and the peak so far.
     pub fn memory(&self) -> anyhow::Result<(f64, f64)> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()?))?;
-        let field = |name: &str| {
-            let line = status.lines().find(|line| line.starts_with(name)).unwrap_or_default();
-            let kilobytes = line.split_whitespace().nth(1).and_then(|value| value.parse::<f64>().ok());
-            kilobytes.unwrap_or_default() / 1024.0
-        };
-        Ok((field("VmRSS"), field("VmHWM")))
+        memory(self.pid()?)
     }
 
     /// Processor time used so far.
     pub fn cpu_time(&self) -> anyhow::Result<Duration> {
-        let statistics = std::fs::read_to_string(format!("/proc/{}/stat", self.pid()?))?;
-        let after_name = statistics.rsplit_once(')').context("no name")?.1;
-        let ticks: u64 = after_name
-            .split_whitespace()
-            .skip(11)
-            .take(2)
-            .filter_map(|value| value.parse::<u64>().ok())
-            .sum();
-        // USER_HZ is 100 on every Linux platform.
-        Ok(Duration::from_millis(ticks * 10))
+        cpu_time(self.pid()?)
     }
 
     /// The id of the process.

@@ -6,12 +6,10 @@
 use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
-use clearml_driver::{Api, CallError, DataDir, Server, full};
+use clearml_driver::{Api, CallError, DataDir, Report, Server, full};
 use http::{Method, Request, StatusCode, header};
 use serde_json::{Value, json};
 use tokio::process::Command;
-
-use crate::report::Report;
 
 const DISK_MB: usize = 24;
 /// Calls that should have filled the disk long ago.

@@ -13,11 +13,10 @@ mod wire;
 use std::{path::Path, time::Duration};
 
 use anyhow::{Context, bail, ensure};
-use clearml_driver::{Api, DataDir, Server};
+use clearml_driver::{Api, DataDir, Report, Server};
 use serde_json::{Value, json};
 
 use self::wire::{Ending, Target};
-use crate::report::Report;
 
 /// Growth of the server's resident memory over the whole run, in MB.
 const MOST_GROWTH: f64 = 64.0;

@@ -17,12 +17,10 @@ use std::{
 
 use anyhow::{Context, ensure};
 use async_trait::async_trait;
-use clearml_driver::{Api, CallError, DataDir, Server};
+use clearml_driver::{Api, CallError, DataDir, Report, Server};
 use futures::future::{join_all, try_join_all};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::process::Command;
-
-use crate::report::Report;
 
 /// How often the server is killed.
 pub(crate) const ROUNDS: u32 = 200;

@@ -3,13 +3,11 @@
 mod disk;
 mod input;
 mod kill;
-mod report;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-
-use crate::report::Report;
+use clearml_driver::Report;
 
 /// Tests of what clearml-server survives.
 #[derive(Parser)]

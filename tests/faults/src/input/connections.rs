@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use clearml_driver::Report;
 use futures::future::try_join_all;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use super::{Subject, wire::Target};
-use crate::report::Report;
 
 const SLOW: usize = 100;
 const LEAVING: usize = 300;

@@ -1,11 +1,10 @@
 //! Every field of every request with every kind of value: whatever is wrong with it is a 4xx.
 
 use anyhow::bail;
-use clearml_driver::CallError;
+use clearml_driver::{CallError, Report};
 use serde_json::{Map, Value, json};
 
 use super::Subject;
-use crate::report::Report;
 
 const ENDPOINTS: &str = "
 auth.create_credentials auth.edit_user auth.get_credentials auth.login auth.revoke_credentials debug.ping

@@ -4,14 +4,14 @@ use std::process::ExitCode;
 
 /// The outcome so far.
 #[derive(Default)]
-pub(crate) struct Report {
+pub struct Report {
     passed: u32,
     failed: u32,
 }
 
 impl Report {
     /// Counts an outcome; failures are printed at once.
-    pub(crate) fn note(&mut self, name: &str, outcome: anyhow::Result<()>) {
+    pub fn note(&mut self, name: &str, outcome: anyhow::Result<()>) {
         match outcome {
             Ok(()) => self.passed += 1,
             Err(error) => {
@@ -21,12 +21,13 @@ impl Report {
         }
     }
 
-    pub(crate) fn failed(&self) -> u32 {
+    /// How many failed.
+    pub fn failed(&self) -> u32 {
         self.failed
     }
 
     /// Prints the closing line.
-    pub(crate) fn close(self) -> ExitCode {
+    pub fn close(self) -> ExitCode {
         println!("{} passed, {} failed", self.passed, self.failed);
         if self.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
