@@ -32,7 +32,6 @@ struct Known {
     files: HashMap<String, String>,
     calls: u64,
     failures: Vec<Failure>,
-    last_success: Option<Instant>,
 }
 
 /// A call that failed.
@@ -60,8 +59,6 @@ pub(crate) struct Load {
     known: Arc<Mutex<Known>>,
     stop: CancellationToken,
     clients: JoinSet<anyhow::Result<()>>,
-    /// The moment the clients began.
-    pub(crate) begun: Instant,
 }
 
 struct Client {
@@ -74,12 +71,8 @@ struct Client {
 impl Load {
     /// Starts clients.
     pub(crate) fn start(api: &Api, files_url: &str, clients: usize) -> Self {
-        let mut load = Self {
-            known: Arc::default(),
-            stop: CancellationToken::new(),
-            clients: JoinSet::new(),
-            begun: Instant::now(),
-        };
+        let mut load =
+            Self { known: Arc::default(), stop: CancellationToken::new(), clients: JoinSet::new() };
         for _ in 0..clients {
             let client = Client {
                 api: api.clone(),
@@ -99,11 +92,6 @@ impl Load {
     /// Calls answered well so far.
     pub(crate) fn calls(&self) -> u64 {
         self.known().calls
-    }
-
-    /// When the newest good answer came.
-    pub(crate) fn last_success(&self) -> Option<Instant> {
-        self.known().last_success
     }
 
     /// Ends the clients; what failed.
@@ -259,7 +247,6 @@ impl Client {
             Ok(Ok(answer)) => {
                 let mut known = self.known();
                 known.calls += 1;
-                known.last_success = Some(Instant::now());
                 return Some(answer);
             }
             Ok(Err(CallError::Refused { status, body })) => FailureKind::Refused(status.as_u16(), body),
