@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
-    ConfigError, Environment, GeneratedSecrets, Settings, dedicated, deserialize, hocon,
+    ConfigError, Environment, GeneratedSecrets, Secret, Settings, dedicated, deserialize, hocon,
     merge::merge,
+    settings::{Program, StoreChoice},
     value::{Kind, Origin, Value},
 };
 
@@ -21,6 +22,8 @@ pub struct Sources {
 pub struct Config {
     root: Value,
     environment: Environment,
+    /// Keys of the secrets that nobody has configured.
+    generated: Vec<String>,
 }
 
 /// The configuration directories: those of `CLEARML_CONFIG_DIR`, else of `TRAINS_CONFIG_DIR`, else the
@@ -45,7 +48,7 @@ impl Config {
         environment.apply_overrides("TRAINS", &mut root);
         environment.apply_overrides("CLEARML", &mut root);
         dedicated::apply(environment, &mut root)?;
-        Ok(Self { root, environment: environment.clone() })
+        Ok(Self { root, environment: environment.clone(), generated: Vec::new() })
     }
 
     /// The settings that the services work with.
@@ -64,6 +67,34 @@ impl Config {
             let configured = self.root.at(keys.iter().copied()).is_some_and(is_set);
             if !configured {
                 self.root.assign(&keys, Value::new(Kind::Text(secret.to_owned()), origin.clone()));
+                self.generated.push(key.to_owned());
+            }
+        }
+        self
+    }
+
+    /// Keys and values of the secrets in use that nobody has configured.
+    pub fn generated_secrets(&self) -> Vec<(String, Secret)> {
+        let secret = |key: &String| {
+            let text = self.root.at(key.split('.')).and_then(Value::as_text).unwrap_or_default();
+            (key.clone(), Secret::from(text))
+        };
+        self.generated.iter().map(secret).collect()
+    }
+
+    /// Whether a secret was generated, so that another process may have another.
+    pub fn is_generated(&self, key: &str) -> bool {
+        self.generated.iter().any(|generated| generated == key)
+    }
+
+    /// Uses these in place of generated secrets; configured ones stay.
+    #[must_use]
+    pub fn with_shared_secrets(mut self, secrets: impl IntoIterator<Item = (String, Secret)>) -> Self {
+        for (key, secret) in secrets {
+            if self.is_generated(&key) {
+                let keys: Vec<&str> = key.split('.').collect();
+                let origin = Origin::whole("the secrets that all replicas share");
+                self.root.assign(&keys, Value::new(Kind::Text(secret.reveal().to_owned()), origin));
             }
         }
         self
@@ -75,6 +106,19 @@ impl Config {
             return Some(self.root.to_json());
         }
         self.root.at(path.split('.')).map(Value::to_json)
+    }
+
+    /// Whether anybody has configured where a store of the cluster is.
+    pub fn hosts_are_configured(&self) -> bool {
+        ["mongo", "elastic", "redis"]
+            .into_iter()
+            .filter_map(|store| self.root.at(["hosts", store]))
+            .any(|hosts| !is_built_in(hosts))
+    }
+
+    /// The stores that a program with this configuration uses.
+    pub fn store_choice(&self, program: Program) -> Result<StoreChoice, ConfigError> {
+        Ok(self.settings()?.stores.choice(program, self.hosts_are_configured()))
     }
 
     /// Everything, with secrets replaced by `***`.
@@ -143,9 +187,20 @@ fn is_set(value: &Value) -> bool {
     }
 }
 
+const BUILT_IN: &str = "built-in defaults";
+
 fn defaults() -> Value {
     let json = serde_json::to_value(Settings::default()).unwrap_or_default();
-    Value::from_json(json, &Origin::whole("built-in defaults"))
+    Value::from_json(json, &Origin::whole(BUILT_IN))
+}
+
+/// Whether no other source has changed anything of the value.
+fn is_built_in(value: &Value) -> bool {
+    match &value.kind {
+        Kind::Object(members) if !members.is_empty() => members.values().all(is_built_in),
+        Kind::List(items) if !items.is_empty() => items.iter().all(is_built_in),
+        _ => &*value.origin.source == BUILT_IN,
+    }
 }
 
 /// Merges each `a/b.conf` of a directory tree at the key `a.b`, in the order of their paths.

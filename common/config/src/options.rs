@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::{
     Config, ConfigError, DataDir, Environment, GeneratedSecrets, Settings, Sources, config_directories,
+    settings::{Program, StoreChoice},
 };
 
 /// Where configuration and data are.
@@ -23,6 +24,7 @@ pub struct CommonOptions {
 /// Whether other servers may use the data directory at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Locking {
+    /// Not if stores are in it.
     Alone,
     Shared,
 }
@@ -32,25 +34,26 @@ pub enum Locking {
 pub struct Loaded {
     pub config: Config,
     pub settings: Settings,
+    pub stores: StoreChoice,
     pub data_dir: DataDir,
     pub environment: Environment,
 }
 
 impl CommonOptions {
     /// Reads the configuration; creates the data directory and the missing secrets.
-    pub fn load(&self, locking: Locking) -> Result<Loaded, ConfigError> {
+    pub fn load(&self, program: Program, locking: Locking) -> Result<Loaded, ConfigError> {
         let (config, environment) = self.read()?;
         // Mistakes show before anything is created.
-        config.settings()?;
+        let stores = config.store_choice(program)?;
         let path = self.data_dir.clone().unwrap_or_else(|| DataDir::default_path(&environment));
         let data_dir = match locking {
-            Locking::Alone => DataDir::open_alone(&path)?,
-            Locking::Shared => DataDir::open_shared(&path)?,
+            Locking::Alone if stores.uses_data_dir() => DataDir::open_alone(&path)?,
+            _ => DataDir::open_shared(&path)?,
         };
         let secrets = GeneratedSecrets::load_or_create(&data_dir.secrets_file())?;
         let config = config.with_secrets(&secrets, &data_dir.secrets_file());
         let settings = config.settings()?;
-        Ok(Loaded { config, settings, data_dir, environment })
+        Ok(Loaded { config, settings, stores, data_dir, environment })
     }
 
     /// Reads the configuration, for a service that stores nothing and has no secrets.

@@ -6,6 +6,7 @@ mod hosts;
 mod secure;
 mod servers;
 mod services;
+mod stores;
 mod types;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ pub use hosts::*;
 pub use secure::*;
 pub use servers::*;
 pub use services::*;
+pub use stores::*;
 pub use types::{OneOrMany, Seconds, Secret};
 
 /// All settings.
@@ -29,6 +31,7 @@ pub struct Settings {
     pub hosts: Hosts,
     pub secure: Secure,
     pub services: Services,
+    pub stores: Stores,
     pub http: Http,
     pub telemetry: Telemetry,
     /// Version and build, from the environment.

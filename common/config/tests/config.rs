@@ -6,6 +6,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use clearml_config::{
     Config, ConfigError, DataDir, Environment, GeneratedSecrets, Settings, Sources, config_directories,
+    settings::{Program, StoreChoice, StoreKind},
 };
 
 struct Folder(tempfile::TempDir);
@@ -376,4 +377,77 @@ fn a_data_directory_is_private_and_has_one_server() {
     let path = |variables| DataDir::default_path(&environment(variables)).display().to_string();
     assert_eq!(path(&[("HOME", "/home/me")]), "/home/me/.clearml-server");
     assert_eq!(path(&[("HOME", "/home/me"), ("XDG_DATA_HOME", "/data")]), "/data/clearml-server");
+}
+
+fn choice(program: Program, variables: &[(&str, &str)]) -> StoreChoice {
+    load(&[], variables).unwrap().store_choice(program).unwrap()
+}
+
+#[test]
+fn one_rule_says_which_stores_a_program_uses() {
+    let embedded = StoreChoice::all(StoreKind::Embedded);
+    let cluster = StoreChoice::all(StoreKind::Cluster);
+    for program in [Program::AllInOne, Program::Single] {
+        assert_eq!(choice(program, &[]), embedded);
+        assert_eq!(choice(program, &[("CLEARML__stores__kind", "cluster")]), cluster);
+        let mixed = [("CLEARML__stores__kind", "cluster"), ("CLEARML__stores__events", "embedded")];
+        assert_eq!(choice(program, &mixed), StoreChoice { events: StoreKind::Embedded, ..cluster });
+        assert!(choice(program, &mixed).uses_data_dir());
+        let one = [("CLEARML__stores__state", "cluster")];
+        assert_eq!(choice(program, &one), StoreChoice { state: StoreKind::Cluster, ..embedded });
+    }
+    // What the official compose files and charts set is enough for what takes the official server's place.
+    for variable in [
+        ("CLEARML_MONGODB_SERVICE_HOST", "mongo"),
+        ("CLEARML_MONGODB_SERVICE_CONNECTION_STRING", "mongodb://mongo:27017"),
+        ("CLEARML_ELASTIC_SERVICE_HOST", "elasticsearch"),
+        ("CLEARML_REDIS_SERVICE_PORT", "6379"),
+        ("CLEARML__HOSTS__ELASTIC__EVENTS__HOSTS", "[{\"host\": \"es\", \"port\": 9200}]"),
+        ("CLEARML__hosts__mongo__backend__host", "mongodb://127.0.0.1:27017/backend"),
+    ] {
+        assert_eq!(choice(Program::Single, &[variable]), cluster, "{variable:?}");
+        assert_eq!(choice(Program::AllInOne, &[variable]), embedded, "{variable:?}");
+    }
+    let folder = Folder::new(&[("hosts.conf", "redis.workers.host = store")]);
+    let config = load(&[&folder], &[("CLEARML__stores__kind", "embedded")]).unwrap();
+    assert!(config.hosts_are_configured());
+    assert_eq!(config.store_choice(Program::Single).unwrap(), embedded, "what is said counts");
+    let other = [("CLEARML__hosts__fileserver", "http://files")];
+    assert_eq!(choice(Program::Single, &other), embedded);
+}
+
+#[test]
+fn hosts_of_the_stores_have_several_forms() {
+    let settings = settings(
+        &[],
+        &[
+            (
+                "CLEARML__hosts__elastic__events__hosts",
+                "[{host: a}, {host: b, use_ssl: true}, \"https://c/p\", d]",
+            ),
+            ("CLEARML__hosts__mongo__auth__db", "people"),
+            ("CLEARML__hosts__elastic__events__args__api_key", "secret"),
+        ],
+    );
+    let urls: Vec<String> = settings.hosts.elastic["events"].hosts.iter().map(|host| host.url()).collect();
+    assert_eq!(urls, ["http://a:9200", "https://b:9200", "https://c:443/p", "http://d:9200"]);
+    assert_eq!(settings.hosts.mongo.auth.database(), Some("people"));
+    assert_eq!(settings.hosts.mongo.backend.database(), None);
+}
+
+#[test]
+fn shared_secrets_replace_generated_ones_only() {
+    let folder = Folder::new(&[]);
+    let path = folder.path().join("secrets.json");
+    let secrets = GeneratedSecrets::load_or_create(&path).unwrap();
+    let key = ("CLEARML__secure__credentials__apiserver__user_key", "CONFIGURED");
+    let config = load(&[], &[key]).unwrap().with_secrets(&secrets, &path);
+    assert!(config.is_generated("secure.auth.token_secret"));
+    assert!(!config.is_generated("secure.credentials.apiserver.user_key"));
+    let shared = config.generated_secrets().into_iter().map(|(key, _)| (key, "shared".into()));
+    let all = shared.chain([("secure.credentials.apiserver.user_key".to_owned(), "shared".into())]);
+    let settings = config.clone().with_shared_secrets(all.collect::<Vec<_>>()).settings().unwrap();
+    assert_eq!(settings.secure.auth.token_secret.reveal(), "shared");
+    assert_eq!(settings.secure.credentials["apiserver"].user_key.reveal(), "CONFIGURED");
+    assert_eq!(settings.secure.credentials["apiserver"].user_secret.reveal(), "shared");
 }

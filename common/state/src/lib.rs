@@ -3,6 +3,7 @@
 
 mod glob;
 mod memory;
+pub mod redis;
 mod sorted_set;
 #[cfg(feature = "suite")]
 pub mod suite;
@@ -13,6 +14,7 @@ use async_trait::async_trait;
 
 pub use glob::escape_glob;
 pub use memory::MemoryState;
+pub use redis::{RedisSettings, RedisState};
 
 /// Why a call failed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -23,9 +25,12 @@ pub enum StateError {
     /// A score that is not a number.
     #[error("invalid score for key {0}")]
     InvalidScore(String),
-    /// The store can't be reached.
+    /// The store can't be reached, does not answer in time, or refuses to work at present.
     #[error("{0}")]
     Unavailable(String),
+    /// The settings of the store can't work.
+    #[error("{0}")]
+    Settings(String),
 }
 
 /// Result of a call.

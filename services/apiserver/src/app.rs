@@ -17,7 +17,10 @@ const PASSWORD_CHECKS: usize = 2;
 /// The wired-up server, shared by all calls and background jobs.
 pub struct App {
     pub documents: Arc<dyn DocumentStore>,
+    /// Revoked tokens, scroll positions, caches, locks: the official Redis database `apiserver`.
     pub state: Arc<dyn SharedState>,
+    /// Registered workers and serving containers: the official Redis database `workers`.
+    pub worker_state: Arc<dyn SharedState>,
     pub events: Arc<dyn EventStore>,
     /// Time series of workers, queues and serving containers.
     pub statistics: Arc<dyn StatisticsStore>,
@@ -31,9 +34,13 @@ pub struct App {
 }
 
 /// The stores of a server.
+#[derive(Clone)]
 pub struct Stores {
     pub documents: Arc<dyn DocumentStore>,
+    /// Revoked tokens, scroll positions, caches, locks: the official Redis database `apiserver`.
     pub state: Arc<dyn SharedState>,
+    /// Registered workers and serving containers: the official Redis database `workers`.
+    pub worker_state: Arc<dyn SharedState>,
     pub events: Arc<dyn EventStore>,
     pub statistics: Arc<dyn StatisticsStore>,
 }
@@ -41,7 +48,7 @@ pub struct Stores {
 impl App {
     /// A server on these stores.
     pub fn new(stores: Stores, settings: Settings) -> Self {
-        let Stores { documents, state, events, statistics } = stores;
+        let Stores { documents, state, worker_state, events, statistics } = stores;
         Self {
             token_key: TokenKey::new(&settings.auth.token_secret),
             revocations: Revocations::new(Arc::clone(&state)),
@@ -50,6 +57,7 @@ impl App {
             resources: ResourceMonitor::default(),
             documents,
             state,
+            worker_state,
             events,
             statistics,
             settings,

@@ -122,7 +122,14 @@ async fn repeat(job: Job, app: Arc<App>, shutdown: Shutdown) {
             continue;
         }
         // In a task of its own: a panic ends this run, not the job.
-        match tokio::spawn((job.run)(Arc::clone(&app))).await {
+        let mut run = tokio::spawn((job.run)(Arc::clone(&app)));
+        let ended = loop {
+            tokio::select! {
+                ended = &mut run => break ended,
+                () = tokio::time::sleep(job.turn() / 3), if job.exclusive => keep(&job, &app).await,
+            }
+        };
+        match ended {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 tracing::error!(job = job.name, error = error.message(), "a background job failed");
@@ -132,16 +139,34 @@ async fn repeat(job: Job, app: Arc<App>, shutdown: Shutdown) {
     }
 }
 
-/// Takes the present interval for this replica. A little shorter than the interval, so that the same replica
-/// is not in its own way.
+impl Job {
+    /// The key that the replica holds whose turn it is.
+    fn key(&self) -> String {
+        format!("job_{}", self.name.replace(' ', "_"))
+    }
+
+    /// How long a turn lasts: a little shorter than the interval, so that the same replica is not in its own
+    /// way.
+    fn turn(&self) -> Duration {
+        self.interval.mul_f64(0.9)
+    }
+}
+
+/// Takes the present interval for this replica.
 async fn is_mine(job: &Job, app: &App) -> bool {
-    let key = format!("job_{}", job.name.replace(' ', "_"));
-    match app.state.set_if_absent(&key, "running", job.interval.mul_f64(0.9)).await {
+    match app.state.set_if_absent(&job.key(), "running", job.turn()).await {
         Ok(is_mine) => is_mine,
         Err(error) => {
             tracing::warn!(job = job.name, %error, "failed to take a background job");
             false
         }
+    }
+}
+
+/// Holds the turn while a run lasts longer than the interval, so that no other replica does the same work.
+async fn keep(job: &Job, app: &App) {
+    if let Err(error) = app.state.expire(&job.key(), job.turn()).await {
+        tracing::warn!(job = job.name, %error, "failed to hold on to a background job");
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use clearml_apiserver::{Service, StartOptions};
-use clearml_config::{CommonOptions, Locking};
+use clearml_config::{CommonOptions, Locking, settings::Program};
 use clearml_telemetry::{
     HealthcheckOptions, Shutdown, bind, init_logging, run_program, serve, serve_metrics,
 };
@@ -55,7 +55,7 @@ async fn run(options: Options) -> anyhow::Result<()> {
     if let Some(Command::Healthcheck(check)) = &options.command {
         return healthcheck(&options, check);
     }
-    let loaded = options.common.load(Locking::Alone)?;
+    let loaded = options.common.load(Program::Single, Locking::Alone)?;
     let settings = &loaded.settings;
     let _log = init_logging(&settings.telemetry.log)?;
     let shutdown = Shutdown::on_signals(settings.http.shutdown_delay_sec.duration())?;

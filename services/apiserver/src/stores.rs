@@ -28,9 +28,11 @@ impl Stores {
         };
         let documents = SqliteStore::open(data_dir)?;
         let events = Arc::new(EmbeddedEvents::open(data_dir, limits)?);
+        let state = Arc::new(MemoryState::default());
         Ok(Self {
             documents: Arc::new(documents),
-            state: Arc::new(MemoryState::default()),
+            state: state.clone(),
+            worker_state: state,
             statistics: events.clone(),
             events,
         })

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use clearml_config::{CommonOptions, Locking};
+use clearml_config::{CommonOptions, Locking, settings::Program};
 use clearml_fileserver::{FileServer, router};
 use clearml_telemetry::{
     Health, HealthcheckOptions, Shutdown, bind, init_logging, run_program, serve, serve_metrics, with_probes,
@@ -58,7 +58,7 @@ async fn run(options: Options) -> anyhow::Result<()> {
     if let Some(Command::Healthcheck(check)) = &options.command {
         return healthcheck(&options, check);
     }
-    let mut loaded = options.common.load(Locking::Shared)?;
+    let mut loaded = options.common.load(Program::Single, Locking::Shared)?;
     if let Some(folder) = options.upload_folder {
         loaded.settings.fileserver.upload_folder = Some(folder);
     }

@@ -10,7 +10,7 @@ use std::{io::Write, process::ExitCode};
 
 use anyhow::Context;
 use clap::Parser;
-use clearml_config::Locking;
+use clearml_config::{Locking, settings::Program};
 
 use options::{Command, Options};
 
@@ -46,7 +46,7 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 fn show_config(options: &Options) -> anyhow::Result<()> {
-    let loaded = options.common.load(Locking::Shared)?;
+    let loaded = options.common.load(Program::AllInOne, Locking::Shared)?;
     let text = serde_json::to_string_pretty(&loaded.config.masked())?;
     writeln!(std::io::stdout(), "{text}")?;
     Ok(())

@@ -8,7 +8,10 @@ use std::{
 
 use anyhow::Context;
 use clearml_apiserver::{Service, StartOptions, startup::FirstUser};
-use clearml_config::{CommonOptions, Loaded, Locking, settings::Listen};
+use clearml_config::{
+    CommonOptions, Loaded, Locking,
+    settings::{Listen, Program},
+};
 use clearml_fileserver::FileServer;
 use clearml_telemetry::{Health, Shutdown, bind, init_logging, serve, serve_metrics, with_probes};
 use clearml_webserver::{Backend, WebServer, WebServerSettings};
@@ -25,7 +28,7 @@ pub(crate) const URLS_FILE: &str = "urls.json";
 
 /// Serves until the process is told to stop.
 pub(crate) async fn run(common: &CommonOptions, options: &ServeOptions) -> anyhow::Result<()> {
-    let loaded = common.load(Locking::Alone)?;
+    let loaded = common.load(Program::AllInOne, Locking::Alone)?;
     let settings = &loaded.settings;
     let _log = init_logging(&settings.telemetry.log)?;
     let shutdown = Shutdown::on_signals(settings.http.shutdown_delay_sec.duration())?;

@@ -85,5 +85,6 @@ pub struct Login {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RedisLogin {
+    pub username: Option<String>,
     pub password: Option<Secret>,
 }

@@ -24,6 +24,8 @@ settings! {
     Services {
         #[serde(rename = "_mongo")]
         mongo: Queries = Queries::default(),
+        #[serde(rename = "_elastic")]
+        elastic: Indices = Indices::default(),
         auth: ServiceAuth = ServiceAuth::default(),
         async_urls_delete: AsyncUrlsDelete = AsyncUrlsDelete::default(),
         events: Events = Events::default(),
@@ -49,6 +51,23 @@ settings! {
     AllowDiskUse {
         sort: bool = true,
         aggregate: bool = true,
+    }
+
+    /// `services._elastic`
+    Indices {
+        mappings: IndexForms = IndexForms::default(),
+    }
+
+    /// `services._elastic.mappings`: the form of new indices.
+    IndexForms {
+        events: IndexForm = IndexForm::default(),
+        workers: IndexForm = IndexForm::default(),
+    }
+
+    /// `services._elastic.mappings.<cluster>`
+    IndexForm {
+        number_of_shards: u32 = 1,
+        number_of_replicas: u32 = 0,
     }
 
     /// `services.auth`

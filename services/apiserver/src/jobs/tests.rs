@@ -59,6 +59,31 @@ async fn an_exclusive_job_runs_in_one_replica() {
 }
 
 #[tokio::test]
+async fn an_exclusive_job_that_lasts_long_stays_in_one_replica() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = app(folder.path());
+    tokio::time::pause();
+    let (running, most) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let shutdown = Shutdown::default();
+    let replica = || {
+        let (running, most) = (Arc::clone(&running), Arc::clone(&most));
+        let job = Job::every("long job", Duration::from_secs(10), move |_| {
+            let (running, most) = (Arc::clone(&running), Arc::clone(&most));
+            async move {
+                most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                tokio::time::sleep(Duration::from_secs(65)).await;
+                running.fetch_sub(1, Ordering::SeqCst);
+                Ok(())
+            }
+        });
+        Jobs::start_these(&app, &shutdown, vec![job.exclusive()])
+    };
+    let _replicas = (replica(), replica(), replica());
+    tokio::time::sleep(Duration::from_mins(10)).await;
+    assert_eq!(most.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
 async fn the_watchdog_stops_silent_running_tasks_only() {
     let folder = tempfile::tempdir().unwrap();
     let app = app(folder.path());

@@ -100,9 +100,11 @@ impl CountedApp {
             readings: AtomicUsize::new(0),
         });
         let events = Arc::new(EmbeddedEvents::open(directory.path(), NameLimits::default()).unwrap());
+        let state = Arc::new(MemoryState::default());
         let stores = Stores {
             documents: Arc::clone(&store) as Arc<dyn DocumentStore>,
-            state: Arc::new(MemoryState::default()),
+            state: state.clone(),
+            worker_state: state,
             events: events.clone(),
             statistics: events,
         };

@@ -21,13 +21,7 @@ impl Setup {
     fn new(stores: &Stores, variables: &[(&str, &str)]) -> Self {
         let environment: Environment = variables.iter().copied().collect();
         let config = Config::load(&Sources { directories: Vec::new(), environment }).unwrap();
-        let stores = Stores {
-            documents: Arc::clone(&stores.documents),
-            state: Arc::clone(&stores.state),
-            events: Arc::clone(&stores.events),
-            statistics: Arc::clone(&stores.statistics),
-        };
-        let app = App::new(stores, crate::Settings::from_config(&config).unwrap());
+        let app = App::new(stores.clone(), crate::Settings::from_config(&config).unwrap());
         Self { app, settings: config.settings().unwrap() }
     }
 

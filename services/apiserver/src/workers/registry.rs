@@ -88,7 +88,7 @@ pub(crate) fn key(company: &str, user: &str, worker: &str) -> String {
 
 /// The record under a key. Errors: 500/100 if it can't be read.
 pub(crate) async fn load(app: &App, key: &str) -> ApiResult<Option<Worker>> {
-    let Some(record) = app.state.get(key).await? else { return Ok(None) };
+    let Some(record) = app.worker_state.get(key).await? else { return Ok(None) };
     parse(key, &record).map(Some).map_err(|error| {
         ApiError::new(codes::DATA_ERROR).extra("Failed parsing worker entry").with("err", error.to_string())
     })
@@ -107,13 +107,13 @@ pub(crate) async fn save(app: &App, worker: &Worker) -> ApiResult<()> {
     let record = serde_json::to_string(worker)
         .map_err(|error| ApiError::new(codes::DATA_ERROR).with("err", error.to_string()))?;
     let timeout = worker.register_timeout.max(1);
-    app.state.set(&worker.key, &record, Some(Duration::from_secs(timeout as u64))).await?;
+    app.worker_state.set(&worker.key, &record, Some(Duration::from_secs(timeout as u64))).await?;
     let expires = now_seconds(app).saturating_add(timeout) as f64;
     let company = worker.company.id.as_str();
-    app.state.sorted_add(&all_workers_key(company), &worker.key, expires).await?;
+    app.worker_state.sorted_add(&all_workers_key(company), &worker.key, expires).await?;
     for (kind, tags) in [(TagKind::Tags, &worker.tags), (TagKind::SystemTags, &worker.system_tags)] {
         for tag in tags {
-            app.state.sorted_add(&kind.key(company, tag), &worker.key, expires).await?;
+            app.worker_state.sorted_add(&kind.key(company, tag), &worker.key, expires).await?;
         }
     }
     Ok(())
@@ -121,12 +121,12 @@ pub(crate) async fn save(app: &App, worker: &Worker) -> ApiResult<()> {
 
 /// Deletes the record; whether there was one. Its places in the sets expire by themselves.
 pub(crate) async fn remove(app: &App, key: &str) -> ApiResult<bool> {
-    Ok(app.state.delete(&[key.to_owned()]).await? > 0)
+    Ok(app.worker_state.delete(&[key.to_owned()]).await? > 0)
 }
 
 /// All registered workers of a company.
 pub(crate) async fn all(app: &App, company: &str) -> ApiResult<Vec<Worker>> {
-    let keys = app.state.keys(&format!("worker_{company}_*")).await?;
+    let keys = app.worker_state.keys(&format!("worker_{company}_*")).await?;
     load_all(app, &keys).await
 }
 
@@ -135,7 +135,7 @@ pub(crate) async fn load_all(app: &App, keys: &[String]) -> ApiResult<Vec<Worker
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    let records = app.state.get_many(keys).await?;
+    let records = app.worker_state.get_many(keys).await?;
     keys.iter()
         .zip(records)
         .filter_map(|(key, record)| Some(parse(key, &record?)))
@@ -186,7 +186,7 @@ pub(crate) async fn keys(
 ) -> ApiResult<Vec<String>> {
     if tags.is_empty() && system_tags.is_empty() {
         let glob = format!("worker_{company}_*_{}", pattern.unwrap_or("*"));
-        return Ok(app.state.keys(&glob).await?);
+        return Ok(app.worker_state.keys(&glob).await?);
     }
     let pattern = pattern.map(key_pattern).transpose()?;
     let matches = |key: &String| pattern.as_ref().is_none_or(|pattern| pattern.is_match(key));
@@ -221,8 +221,8 @@ pub(crate) async fn keys(
 
 /// Members of a set that have not expired; those that have are removed.
 async fn members(app: &App, set: &str) -> ApiResult<Vec<String>> {
-    app.state.sorted_remove_range(set, f64::NEG_INFINITY, now_seconds(app) as f64).await?;
-    Ok(app.state.sorted_range(set, f64::NEG_INFINITY, f64::INFINITY).await?)
+    app.worker_state.sorted_remove_range(set, f64::NEG_INFINITY, now_seconds(app) as f64).await?;
+    Ok(app.worker_state.sorted_range(set, f64::NEG_INFINITY, f64::INFINITY).await?)
 }
 
 /// The glob as the regular expression that the official server makes of it, searched anywhere in the key.

@@ -51,9 +51,11 @@ impl TestServer {
     pub async fn with_endpoints(change: impl FnOnce(&mut Settings), endpoints: Arc<api::Registry>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let events = Arc::new(EmbeddedEvents::open(directory.path(), NameLimits::default()).unwrap());
+        let state = Arc::new(MemoryState::default());
         let stores = Stores {
             documents: Arc::new(SqliteStore::open(directory.path()).unwrap()),
-            state: Arc::new(MemoryState::default()),
+            state: state.clone(),
+            worker_state: state,
             events: events.clone(),
             statistics: events,
         };

@@ -61,7 +61,7 @@ async fn a_registered_worker_is_listed_until_it_leaves() {
     }
     assert!(worker["register_time"].is_string() && worker["last_activity_time"].is_string());
 
-    let record = world.server.app.state.get(&key(&world, "host:0")).await.unwrap().unwrap();
+    let record = world.server.app.worker_state.get(&key(&world, "host:0")).await.unwrap().unwrap();
     assert!(!record.contains("null"), "{record}");
     assert_eq!(world.ok("workers.unregister", json!({"worker": "host:0"})).await, json!({}));
     assert!(listed(&world, json!({})).await.is_empty());
@@ -211,7 +211,7 @@ async fn a_report_of_an_unknown_task_still_counts_as_life() {
 #[tokio::test]
 async fn a_broken_record_is_an_error() {
     let world = World::new().await;
-    world.server.app.state.set(&key(&world, "w"), "{", None).await.unwrap();
+    world.server.app.worker_state.set(&key(&world, "w"), "{", None).await.unwrap();
     let error = world.error("workers.status_report", json!({"worker": "w", "timestamp": 1})).await;
     assert!(error.starts_with("500/100 General data error (Failed parsing worker entry)"), "{error}");
     let error = world.error("workers.get_all", json!({})).await;
@@ -255,10 +255,10 @@ async fn long_unseen_workers_are_left_out() {
     let world = World::new().await;
     register(&world, "w", json!({})).await;
     let key = key(&world, "w");
-    let record = world.server.app.state.get(&key).await.unwrap().unwrap();
+    let record = world.server.app.worker_state.get(&key).await.unwrap().unwrap();
     let mut record: Value = serde_json::from_str(&record).unwrap();
     record["last_activity_time"] = json!("2024-01-01T10:00:00.123456");
-    world.server.app.state.set(&key, &record.to_string(), None).await.unwrap();
+    world.server.app.worker_state.set(&key, &record.to_string(), None).await.unwrap();
     assert_eq!(world.ok("workers.get_all", json!({})).await["workers"], json!([]));
     assert_eq!(world.ok("workers.get_count", json!({})).await, json!({"count": 1}));
     assert_eq!(listed(&world, json!({"last_seen": 0})).await, ["w"]);

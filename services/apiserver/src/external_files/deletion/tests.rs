@@ -26,9 +26,11 @@ impl TokenCheck for Tokens {
 
 fn app(folder: &Path, fileserver: &str) -> App {
     let events = Arc::new(EmbeddedEvents::open(folder, NameLimits::default()).unwrap());
+    let state = Arc::new(MemoryState::default());
     let stores = Stores {
         documents: Arc::new(SqliteStore::open(folder).unwrap()),
-        state: Arc::new(MemoryState::default()),
+        state: state.clone(),
+        worker_state: state,
         events: events.clone(),
         statistics: events,
     };
