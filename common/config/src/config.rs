@@ -58,6 +58,11 @@ impl Config {
         Ok(settings)
     }
 
+    /// The environment variables that it was read with.
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
     /// Uses the generated secrets wherever none is configured.
     #[must_use]
     pub fn with_secrets(mut self, secrets: &GeneratedSecrets, path: &Path) -> Self {
@@ -138,6 +143,7 @@ pub(crate) fn is_secret(path: &[impl AsRef<str>]) -> bool {
         || name.ends_with("_key")
         || name.ends_with("_token")
         || name == "credentials_json"
+        || name == "connection_string"
         || name.contains("password")
         || name.contains("secret")
 }

@@ -2,6 +2,7 @@
 //! configuration keys: `settings.apiserver.listen.port` is the key `apiserver.listen.port`.
 
 mod apiserver;
+mod file_storage;
 mod hosts;
 mod secure;
 mod servers;
@@ -12,6 +13,7 @@ mod types;
 use serde::{Deserialize, Serialize};
 
 pub use apiserver::*;
+pub use file_storage::*;
 pub use hosts::*;
 pub use secure::*;
 pub use servers::*;

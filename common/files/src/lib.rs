@@ -4,7 +4,10 @@
 //! no call holds a whole file in memory.
 
 mod local;
+pub mod object;
 mod path;
+#[cfg(feature = "suite")]
+pub mod suite;
 
 use std::{ops::Range, time::SystemTime};
 
@@ -13,6 +16,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 
 pub use local::LocalFiles;
+pub use object::ObjectFiles;
 pub use path::{FilePath, InvalidPath};
 
 /// Why a file operation failed.
@@ -27,6 +31,12 @@ pub enum FileError {
     /// No room left.
     #[error("No space left on device")]
     NoSpace,
+    /// This kind of store can't keep a file of this name.
+    #[error("Unsupported file name")]
+    UnsupportedName,
+    /// The store does not answer, or is overloaded: the same call may succeed later.
+    #[error("Storage unavailable: {0}")]
+    Unavailable(String),
     /// Anything else, with the operating system's words.
     #[error("{0}")]
     Io(#[from] std::io::Error),
@@ -39,10 +49,11 @@ pub type FileResult<T> = Result<T, FileError>;
 pub type ByteStream = BoxStream<'static, FileResult<Bytes>>;
 
 /// What lies at a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
-    /// A file with its size in bytes and the time of its last change.
-    File { size: u64, modified: SystemTime },
+    /// A file with its size in bytes, the time of its last change and, where the store keeps one, a tag of its
+    /// content.
+    File { size: u64, modified: SystemTime, tag: Option<Box<str>> },
     /// A folder.
     Folder,
 }
@@ -75,4 +86,23 @@ pub trait FileStore: Send + Sync + 'static {
 
     /// Deletes a folder with all that is in it.
     async fn delete_folder(&self, path: &FilePath) -> FileResult<()>;
+
+    /// Deletes files and folders, whatever they are; one result for each, in order.
+    async fn delete_all(&self, paths: &[FilePath]) -> Vec<FileResult<()>> {
+        let mut results = Vec::with_capacity(paths.len());
+        for path in paths {
+            results.push(match self.entry(path).await {
+                Ok(Entry::File { .. }) => self.delete_file(path).await,
+                Ok(Entry::Folder) => self.delete_folder(path).await,
+                Err(error) => Err(error),
+            });
+        }
+        results
+    }
+
+    /// Whether the place can be read now.
+    async fn check(&self) -> FileResult<()>;
+
+    /// Waits until what uploads that were given up have left is removed; for the end of a process.
+    async fn close(&self) {}
 }

@@ -75,7 +75,7 @@ impl FileStore for LocalFiles {
             }
             let modified =
                 metadata.modified().map_or(SystemTime::UNIX_EPOCH, cap_std::time::SystemTime::into_std);
-            Ok(Entry::File { size: metadata.len(), modified })
+            Ok(Entry::File { size: metadata.len(), modified, tag: None })
         })
         .await
     }
@@ -114,6 +114,10 @@ impl FileStore for LocalFiles {
     async fn delete_folder(&self, path: &FilePath) -> FileResult<()> {
         let path = path.clone();
         self.blocking(move |root| root.remove_dir_all(path.as_str()).map_err(file_error)).await
+    }
+
+    async fn check(&self) -> FileResult<()> {
+        self.blocking(|root| Ok(root.dir_metadata().map(drop)?)).await
     }
 }
 

@@ -1,15 +1,17 @@
 //! The configuration's keys -> this service's settings and stores.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use clearml_auth::{Revocations, TokenKey};
-use clearml_config::Settings;
-use clearml_files::{FileResult, LocalFiles};
+use clearml_config::{Loaded, Settings};
+use clearml_telemetry::Health;
 
-use crate::{FileServer, FileServerSettings, LocalTokens, TokenCheck};
+use crate::{FileServer, FileServerSettings, LocalTokens, StorageError, TokenCheck, storage};
+
+/// The file server can't start.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to open the storage of the files")]
+pub struct StartError(#[from] StorageError);
 
 impl FileServerSettings {
     /// The settings that a configuration asks for.
@@ -28,16 +30,26 @@ impl FileServerSettings {
 }
 
 impl FileServer {
-    /// A file server on a local directory: the configured one, else `files` in the data directory.
-    pub fn local(settings: &Settings, data_dir: &Path, revocations: Option<Revocations>) -> FileResult<Self> {
-        let configured = settings.fileserver.upload_folder.as_deref().map(PathBuf::from);
-        let files = LocalFiles::open(&configured.unwrap_or_else(|| data_dir.join("files")))?;
+    /// A file server on the configured storage; without one, on `files` in the data directory.
+    pub async fn open(loaded: &Loaded, revocations: Option<Revocations>) -> Result<Self, StartError> {
+        let settings = &loaded.settings;
+        let files = storage::open(&settings.fileserver, &loaded.environment, loaded.data_dir.path()).await?;
         let key = TokenKey::new(settings.secure.auth.token_secret.reveal());
         let tokens: Option<Arc<dyn TokenCheck>> = if settings.fileserver.auth.enabled {
             Some(Arc::new(LocalTokens::new(key, revocations)))
         } else {
             None
         };
-        Ok(Self { settings: FileServerSettings::from_config(settings), files: Arc::new(files), tokens })
+        Ok(Self { settings: FileServerSettings::from_config(settings), files, tokens })
+    }
+
+    /// Adds what this server needs to be ready.
+    #[must_use]
+    pub fn add_checks(&self, health: Health) -> Health {
+        let files = Arc::clone(&self.files);
+        health.check("files", move || {
+            let files = Arc::clone(&files);
+            async move { files.check().await.map_err(|error| error.to_string()) }
+        })
     }
 }

@@ -4,15 +4,15 @@ use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
-use clearml_files::{Entry, FileError, FilePath};
+use clearml_files::{FileError, FilePath};
 use http::StatusCode;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-use crate::{FileServer, json};
+use crate::{FileServer, delete_request::requested_files, failure_status, json};
 
-/// Greatest body of `delete_many`: the API server sends at most 10 000 paths at once.
-const MAX_BODY: usize = 64 * 1024 * 1024;
+/// Items that are deleted at the same time.
+const BATCH: usize = 1000;
 
 /// Deletes one file.
 pub(crate) async fn delete_one(server: &FileServer, path: &str) -> Response {
@@ -25,42 +25,28 @@ pub(crate) async fn delete_one(server: &FileServer, path: &str) -> Response {
         Err(FileError::NotFound | FileError::NotAFile) => not_found(),
         Err(error) => {
             tracing::error!(%error, "failed to delete a file");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            failure_status(&error).into_response()
         }
     }
 }
 
 /// Deletes many files and folders; each item is answered as deleted or under the reason why not.
 pub(crate) async fn delete_many(server: &FileServer, body: Body) -> Response {
-    let bad_request = |text: &'static str| (StatusCode::BAD_REQUEST, text).into_response();
-    let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
-        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
-    };
-    let request = match serde_json::from_slice::<Value>(&body) {
-        Err(_) => return bad_request("The body is not JSON"),
-        Ok(Value::Object(request)) if !request.is_empty() => request,
-        Ok(Value::Null | Value::Object(_) | Value::Bool(false)) => {
-            return bad_request("Json payload is missing");
-        }
-        Ok(_) => return bad_request("The body is not an object"),
-    };
-    let items = match request.get("files") {
-        None | Some(Value::Null) => return bad_request("files are missing"),
-        Some(Value::Array(items)) if items.is_empty() => return bad_request("files are missing"),
-        Some(Value::Array(items)) => items,
-        Some(_) => return bad_request("files is not a list"),
-    };
-    let Some(items) = items.iter().map(Value::as_str).collect::<Option<Vec<_>>>() else {
-        return bad_request("files holds something that is no text");
+    let items = match requested_files(body).await {
+        Ok(items) => items,
+        Err(refusal) => return refusal.into_response(),
     };
     let mut deleted = Map::new();
     let mut errors = Map::new();
-    for item in items {
-        match delete_item(server, item).await {
-            Ok(path) => drop(deleted.insert(item.to_owned(), path.into())),
-            Err(reason) => {
-                if let Value::Array(list) = errors.entry(reason).or_insert_with(|| Value::Array(Vec::new())) {
-                    list.push(item.into());
+    for batch in items.chunks(BATCH) {
+        for (item, outcome) in batch.iter().zip(delete_items(server, batch).await) {
+            match outcome {
+                Ok(path) => drop(deleted.insert(item.clone(), path.into())),
+                Err(failure) => {
+                    let list = errors.entry(failure.reason()).or_insert_with(|| Value::Array(Vec::new()));
+                    if let Value::Array(list) = list {
+                        list.push(item.as_str().into());
+                    }
                 }
             }
         }
@@ -70,32 +56,56 @@ pub(crate) async fn delete_many(server: &FileServer, body: Body) -> Response {
     json(StatusCode::OK, &answer.into())
 }
 
-/// Deletes what an item names; its decoded path, or the reason why not.
-async fn delete_item(server: &FileServer, item: &str) -> Result<String, String> {
-    let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let decoded = decode(&item.replace('+', " "));
-    if decoded.trim_matches('/').is_empty() {
-        return Err("Empty path not allowed".to_owned());
-    }
-    match delete_path(server, &decoded).await {
-        // A `+` means a space in a form-encoded path, but a file may have one in its name.
-        Err(FileError::NotFound) if item.contains('+') => {
-            let literal = decode(item);
-            delete_path(server, &literal).await.map(|()| literal)
-        }
-        outcome => outcome.map(|()| decoded),
-    }
-    .map_err(|error| match error {
-        FileError::NotFound => "Not found".to_owned(),
-        FileError::NotAFile => "Not a file or folder".to_owned(),
-        other => other.to_string(),
-    })
+/// Why an item is still there.
+enum Failure {
+    EmptyPath,
+    File(FileError),
 }
 
-async fn delete_path(server: &FileServer, path: &str) -> Result<(), FileError> {
-    let path = FilePath::parse(path).map_err(|_| FileError::NotFound)?;
-    match server.files.entry(&path).await? {
-        Entry::File { .. } => server.files.delete_file(&path).await,
-        Entry::Folder => server.files.delete_folder(&path).await,
+impl Failure {
+    fn reason(&self) -> String {
+        match self {
+            Self::EmptyPath => "Empty path not allowed".to_owned(),
+            Self::File(FileError::NotFound) => "Not found".to_owned(),
+            Self::File(FileError::NotAFile) => "Not a file or folder".to_owned(),
+            Self::File(other) => other.to_string(),
+        }
     }
+}
+
+/// Deletes what the items name; for each its decoded path, or why it is still there.
+async fn delete_items(server: &FileServer, items: &[String]) -> Vec<Result<String, Failure>> {
+    let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let decoded = items.iter().map(|item| decode(&item.replace('+', " "))).collect();
+    let mut outcomes = delete_paths(server, decoded).await;
+    // A `+` means a space in a form-encoded path, but a file may have one in its name.
+    let again: Vec<usize> = (0..items.len())
+        .filter(|at| items[*at].contains('+'))
+        .filter(|at| matches!(outcomes[*at], Err(Failure::File(FileError::NotFound))))
+        .collect();
+    let literal = again.iter().map(|at| decode(&items[*at])).collect();
+    for (at, outcome) in again.into_iter().zip(delete_paths(server, literal).await) {
+        outcomes[at] = outcome;
+    }
+    outcomes
+}
+
+async fn delete_paths(server: &FileServer, paths: Vec<String>) -> Vec<Result<String, Failure>> {
+    let parsed: Vec<Result<FilePath, Failure>> = paths
+        .iter()
+        .map(|path| match path.trim_matches('/') {
+            "" => Err(Failure::EmptyPath),
+            _ => FilePath::parse(path).map_err(|_| Failure::File(FileError::NotFound)),
+        })
+        .collect();
+    let files: Vec<FilePath> = parsed.iter().filter_map(|path| path.as_ref().ok()).cloned().collect();
+    let mut results = server.files.delete_all(&files).await.into_iter();
+    let mut outcomes = Vec::with_capacity(paths.len());
+    for (path, parsed) in paths.into_iter().zip(parsed) {
+        outcomes.push(match parsed {
+            Err(failure) => Err(failure),
+            Ok(_) => results.next().unwrap_or(Err(FileError::NotFound)).map(|()| path).map_err(Failure::File),
+        });
+    }
+    outcomes
 }

@@ -15,6 +15,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 use crate::{
     FileServer,
     content::{disposition_header, media_type},
+    failure_status,
 };
 
 /// Answers a file, one range of it, or that the client has it already.
@@ -22,13 +23,15 @@ pub(crate) async fn download(server: &FileServer, path: &str, request: &Parts) -
     let Ok(path) = FilePath::parse(path) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let (size, modified) = match server.files.entry(&path).await {
-        Ok(Entry::File { size, modified }) => (size, modified),
+    let (size, modified, tag) = match server.files.entry(&path).await {
+        Ok(Entry::File { size, modified, tag }) => {
+            (size, modified, entity_tag(size, modified, tag.as_deref()))
+        }
         Ok(Entry::Folder) => return StatusCode::NOT_FOUND.into_response(),
         Err(error) => return failure(&error),
     };
     let attachment = request.uri.query().is_some_and(has_download_argument);
-    let headers = file_headers(server, &path, size, modified, attachment);
+    let headers = file_headers(server, &path, modified, &tag, attachment);
     if is_unchanged(&request.headers, &headers, modified) {
         return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
@@ -60,9 +63,20 @@ fn failure(error: &FileError) -> Response {
         FileError::NotFound | FileError::NotAFile => StatusCode::NOT_FOUND.into_response(),
         _ => {
             tracing::error!(%error, "failed to read a file");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            failure_status(error).into_response()
         }
     }
+}
+
+/// A strong tag: the store's own, else of the time and the size.
+fn entity_tag(size: u64, modified: SystemTime, tag: Option<&str>) -> String {
+    if let Some(tag) = tag {
+        let tag: String =
+            tag.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.+/=".contains(*c)).collect();
+        return format!("\"{tag}-{size:x}\"");
+    }
+    let nanoseconds = modified.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    format!("\"{nanoseconds:x}-{size:x}\"")
 }
 
 fn has_download_argument(query: &str) -> bool {
@@ -72,8 +86,8 @@ fn has_download_argument(query: &str) -> bool {
 fn file_headers(
     server: &FileServer,
     path: &FilePath,
-    size: u64,
     modified: SystemTime,
+    tag: &str,
     attachment: bool,
 ) -> HeaderMap {
     let mut headers = HeaderMap::new();
@@ -83,8 +97,7 @@ fn file_headers(
     insert(&mut headers, header::LAST_MODIFIED, &httpdate::fmt_http_date(modified));
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    let nanoseconds = modified.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-    insert(&mut headers, header::ETAG, &format!("\"{nanoseconds:x}-{size:x}\""));
+    insert(&mut headers, header::ETAG, tag);
     if server.settings.disable_browser_caching {
         for name in ["pragma-directive", "cache-directive", "cache-control", "pragma"] {
             headers.insert(name, HeaderValue::from_static("no-cache"));

@@ -4,7 +4,9 @@ mod auth;
 mod configuration;
 mod content;
 mod delete;
+mod delete_request;
 mod download;
+mod storage;
 mod tokens;
 mod upload;
 
@@ -17,11 +19,13 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use clearml_files::FileStore;
+use clearml_files::{FileError, FileStore};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use percent_encoding::percent_decode_str;
 
 pub use auth::{Refusal, TokenCheck};
+pub use configuration::StartError;
+pub use storage::StorageError;
 pub use tokens::LocalTokens;
 
 /// Settings of the file server; spec 06 §1.1.
@@ -157,6 +161,16 @@ fn preflight_headers(method: &Method, request: &HeaderMap) -> HeaderMap {
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, requested.clone());
     }
     headers
+}
+
+/// The status of a call that a file operation failed. Clients try again after 503.
+fn failure_status(error: &FileError) -> StatusCode {
+    match error {
+        FileError::NotFound | FileError::UnsupportedName => StatusCode::NOT_FOUND,
+        FileError::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
+        FileError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        FileError::NotAFile | FileError::Io(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
 }
 
 /// A JSON body.

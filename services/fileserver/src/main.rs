@@ -61,6 +61,7 @@ async fn run(options: Options) -> anyhow::Result<()> {
     let mut loaded = options.common.load(Program::Single, Locking::Shared)?;
     if let Some(folder) = options.upload_folder {
         loaded.settings.fileserver.upload_folder = Some(folder);
+        loaded.settings.fileserver.storage.url = None;
     }
     let settings = &loaded.settings;
     let _log = init_logging(&settings.telemetry.log)?;
@@ -68,8 +69,9 @@ async fn run(options: Options) -> anyhow::Result<()> {
 
     let listen = &settings.fileserver.listen;
     let ip = options.ip.map_or_else(|| listen.ip.parse(), Ok).context("fileserver.listen.ip")?;
-    let server = Arc::new(FileServer::local(settings, loaded.data_dir.path(), None)?);
-    let health = Health::new(shutdown.clone());
+    let server = Arc::new(FileServer::open(&loaded, None).await?);
+    let health = server.add_checks(Health::new(shutdown.clone()));
+    let files = Arc::clone(&server.files);
     serve_metrics(&settings.telemetry.metrics, health.clone(), &shutdown).await?;
     // Without a token the paths of the probes are no files: those need one.
     let router = if settings.fileserver.auth.enabled {
@@ -82,5 +84,6 @@ async fn run(options: Options) -> anyhow::Result<()> {
     let listening = bind(SocketAddr::new(ip, options.port.unwrap_or(listen.port)), "file server").await?;
     tracing::info!(address = %listening.address, "the file server is ready");
     serve(listening, router, shutdown, settings.http.drain_timeout_sec.duration()).await;
+    files.close().await;
     Ok(())
 }

@@ -11,7 +11,7 @@ use http::{HeaderMap, StatusCode, header};
 use multer::{Field, Multipart};
 use serde_json::Value;
 
-use crate::{FileServer, content::Disposition, json};
+use crate::{FileServer, content::Disposition, failure_status, json};
 
 /// Most parts in one body.
 const MAX_PARTS: usize = 1000;
@@ -29,10 +29,7 @@ enum Failure {
 impl From<FileError> for Failure {
     fn from(error: FileError) -> Self {
         tracing::warn!(%error, "failed to store an upload");
-        match error {
-            FileError::NoSpace => Self::Status(StatusCode::INSUFFICIENT_STORAGE),
-            _ => Self::Status(StatusCode::INTERNAL_SERVER_ERROR),
-        }
+        Self::Status(failure_status(&error))
     }
 }
 

@@ -47,13 +47,14 @@ pub(crate) async fn run(common: &CommonOptions, options: &ServeOptions) -> anyho
         files_url: Some(banner::own_url(files_listening.address)),
     };
     let service = Service::start(&loaded, start, &shutdown).await?;
-    let files = FileServer::local(settings, loaded.data_dir.path(), Some(service.revocations()))?;
-    let files = clearml_fileserver::router(Arc::new(files));
+    let file_server = Arc::new(FileServer::open(&loaded, Some(service.revocations())).await?);
+    let health = &file_server.add_checks(service.health.clone());
+    let stored_files = Arc::clone(&file_server.files);
+    let files = clearml_fileserver::router(file_server);
     let web = web_server(&loaded, &urls, &service, files.clone())?;
-    serve_metrics(&settings.telemetry.metrics, service.health.clone(), &shutdown).await?;
+    serve_metrics(&settings.telemetry.metrics, health.clone(), &shutdown).await?;
 
     let drain = settings.http.drain_timeout_sec.duration();
-    let health = &service.health;
     let servers = [
         (api_listening, service.router_with_probes()),
         (files_listening, files_with_probes(files, health, settings.fileserver.auth.enabled)),
@@ -68,6 +69,7 @@ pub(crate) async fn run(common: &CommonOptions, options: &ServeOptions) -> anyho
     for server in servers {
         server.await?;
     }
+    stored_files.close().await;
     service.stop(drain).await;
     tracing::info!("stopped");
     Ok(())

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cors, Listen, Response, Seconds};
+use super::{Cors, FileStorage, Listen, Response, Seconds};
 
 /// `fileserver` (spec 06 §1.1)
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -11,6 +11,7 @@ pub struct FileServer {
     pub listen: Listen,
     /// Root of the files; null: a folder of the data directory.
     pub upload_folder: Option<String>,
+    pub storage: FileStorage,
     pub download: Download,
     pub delete: Delete,
     pub upload: Upload,
@@ -24,6 +25,7 @@ impl Default for FileServer {
         Self {
             listen: Listen { port: 8081, ..Listen::default() },
             upload_folder: None,
+            storage: FileStorage::default(),
             download: Download::default(),
             delete: Delete::default(),
             upload: Upload::default(),

@@ -1,17 +1,17 @@
-//! The file server through its HTTP interface (spec 06 §1).
-
-#![allow(clippy::unwrap_used, reason = "tests fail loudly")]
+//! The file server through its HTTP interface (spec 06 §1), on the store that `crate::backend` opens.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::{Router, body::Body};
-use clearml_files::LocalFiles;
+use clearml_files::{Entry, FileError, FilePath, FileStore, suite};
 use clearml_fileserver::{FileServer, FileServerSettings, Refusal, TokenCheck, router};
 use http::{Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
+
+use crate::backend;
 
 struct OneToken;
 
@@ -26,19 +26,21 @@ impl TokenCheck for OneToken {
 }
 
 struct Server {
-    folder: tempfile::TempDir,
+    files: Arc<dyn FileStore>,
     router: Router,
+    _guard: Box<dyn std::any::Any>,
 }
 
-fn server_with(settings: FileServerSettings, auth: bool) -> Server {
-    let folder = tempfile::tempdir().unwrap();
-    let files = Arc::new(LocalFiles::open(folder.path()).unwrap());
+/// `None`: there is no such store here.
+async fn server_with(settings: FileServerSettings, auth: bool) -> Option<Server> {
+    let (files, guard) = backend::open().await?;
     let tokens = auth.then(|| Arc::new(OneToken) as Arc<dyn TokenCheck>);
-    Server { folder, router: router(Arc::new(FileServer { settings, files, tokens })) }
+    let router = router(Arc::new(FileServer { settings, files: Arc::clone(&files), tokens }));
+    Some(Server { files, router, _guard: Box::new(guard) })
 }
 
-fn server() -> Server {
-    server_with(FileServerSettings::default(), false)
+async fn server() -> Option<Server> {
+    server_with(FileServerSettings::default(), false).await
 }
 
 impl Server {
@@ -64,14 +66,17 @@ impl Server {
         self.call("POST", "/", &[("content-type", "multipart/form-data; boundary=B")], form(parts)).await
     }
 
-    fn put(&self, path: &str, content: &[u8]) {
-        let path = self.folder.path().join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, content).unwrap();
+    async fn put(&self, path: &str, content: &[u8]) {
+        suite::store(&*self.files, path, content).await.unwrap();
     }
 
-    fn content(&self, path: &str) -> Option<Vec<u8>> {
-        std::fs::read(self.folder.path().join(path)).ok()
+    async fn content(&self, path: &str) -> Option<Vec<u8>> {
+        let size = match self.files.entry(&FilePath::parse(path).unwrap()).await {
+            Ok(Entry::File { size, .. }) => size,
+            Ok(Entry::Folder) | Err(FileError::NotFound | FileError::NotAFile) => return None,
+            Err(error) => panic!("{path}: {error}"),
+        };
+        Some(suite::load(&*self.files, path, 0..size).await.unwrap())
     }
 }
 
@@ -97,7 +102,7 @@ fn head<'r>(response: &'r Response<Body>, name: &str) -> &'r str {
 
 #[tokio::test]
 async fn the_root_answers_ok() {
-    let server = server();
+    let Some(server) = server().await else { return };
     for method in ["GET", "HEAD"] {
         let response = server.call(method, "/", &[], "").await;
         assert_eq!((response.status(), head(&response, "server")), (StatusCode::OK, "clearml"));
@@ -107,7 +112,7 @@ async fn the_root_answers_ok() {
 
 #[tokio::test]
 async fn field_names_are_paths_and_come_back_in_order() {
-    let server = server();
+    let Some(server) = server().await else { return };
     let response = server
         .upload(&[
             (r#"name="/P/t é#.1/a%20b.txt"; filename="x""#, "one"),
@@ -119,13 +124,13 @@ async fn field_names_are_paths_and_come_back_in_order() {
         .await;
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(json_of(response).await, json!(["P/t é#.1/a%20b.txt", "q\"\"\\.txt"]));
-    assert_eq!(server.content("P/t é#.1/a%20b.txt").unwrap(), b"one");
-    assert_eq!(server.content("q\"\"\\.txt").unwrap(), b"two");
+    assert_eq!(server.content("P/t é#.1/a%20b.txt").await.unwrap(), b"one");
+    assert_eq!(server.content("q\"\"\\.txt").await.unwrap(), b"two");
 }
 
 #[tokio::test]
 async fn an_upload_that_is_no_form_stores_nothing() {
-    let server = server();
+    let Some(server) = server().await else { return };
     for (content_type, body) in
         [("text/plain", "x"), ("multipart/form-data", "x"), ("multipart/form-data; boundary=B", "garbage")]
     {
@@ -137,11 +142,11 @@ async fn an_upload_that_is_no_form_stores_nothing() {
 
 #[tokio::test]
 async fn paths_out_of_the_root_are_refused_and_earlier_parts_stay() {
-    let server = server();
+    let Some(server) = server().await else { return };
     let response =
         server.upload(&[(r#"name="a"; filename="""#, "1"), (r#"name="../../evil"; filename="""#, "2")]).await;
     assert_eq!(response.status(), StatusCode::NOT_FOUND);
-    assert_eq!(server.content("a").unwrap(), b"1");
+    assert_eq!(server.content("a").await.unwrap(), b"1");
     for path in ["/../x", "/%2e%2e/x", "/a/..%2f..%2fx", "/a%00b", "/.", "/.clearml-uploads/x"] {
         assert_eq!(server.call("GET", path, &[], "").await.status(), StatusCode::NOT_FOUND, "{path}");
     }
@@ -149,40 +154,44 @@ async fn paths_out_of_the_root_are_refused_and_earlier_parts_stay() {
 
 #[tokio::test]
 async fn a_truncated_upload_leaves_nothing() {
-    let server = server();
+    let Some(server) = server().await else { return };
     let body = form(&[(r#"name="cut"; filename="""#, "0123456789")]);
     let cut = body[..body.len() - 12].to_owned();
     let response =
         server.call("POST", "/", &[("content-type", "multipart/form-data; boundary=B")], cut).await;
     assert_eq!(response.status(), StatusCode::BAD_REQUEST);
-    assert_eq!(server.content("cut"), None);
+    assert_eq!(server.content("cut").await, None);
 }
 
 #[tokio::test]
 async fn a_folder_is_no_target() {
-    let server = server();
-    server.put("d/f", b"1");
+    let Some(server) = server().await else { return };
+    server.put("d/f", b"1").await;
     for name in ["d", "d/f/g"] {
         let response = server.upload(&[(&format!(r#"name="{name}"; filename="""#), "2")]).await;
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR, "{name}");
     }
-    assert_eq!(server.content("d/f").unwrap(), b"1");
+    assert_eq!(server.content("d/f").await.unwrap(), b"1");
 }
 
 #[tokio::test]
 async fn uploads_over_the_limit_are_refused() {
-    let server = server_with(FileServerSettings { max_upload_size: 300, ..Default::default() }, false);
+    let Some(server) =
+        server_with(FileServerSettings { max_upload_size: 300, ..Default::default() }, false).await
+    else {
+        return;
+    };
     let big = "x".repeat(400);
     let response = server.upload(&[(r#"name="big"; filename="""#, &big)]).await;
     assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
-    assert_eq!(server.content("big"), None);
+    assert_eq!(server.content("big").await, None);
     assert_eq!(server.upload(&[(r#"name="small"; filename="""#, "x")]).await.status(), StatusCode::OK);
 }
 
 #[tokio::test]
 async fn downloads_carry_name_type_and_validators() {
-    let server = server();
-    server.put("a/é b.csv.gz", b"0123456789");
+    let Some(server) = server().await else { return };
+    server.put("a/é b.csv.gz", b"0123456789").await;
     let response = server.call("GET", "/a//%C3%A9%20b.csv.gz/?tenant=1", &[], "").await;
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(head(&response, "content-type"), "application/octet-stream");
@@ -214,8 +223,8 @@ async fn downloads_carry_name_type_and_validators() {
 
 #[tokio::test]
 async fn one_range_is_answered_others_are_not() {
-    let server = server();
-    server.put("r", b"0123456789");
+    let Some(server) = server().await else { return };
+    server.put("r", b"0123456789").await;
     for (range, expected, content_range) in [
         ("bytes=2-4", "234", "bytes 2-4/10"),
         ("bytes=7-", "789", "bytes 7-9/10"),
@@ -238,20 +247,23 @@ async fn one_range_is_answered_others_are_not() {
 
 #[tokio::test]
 async fn browsers_are_told_not_to_cache_if_wanted() {
-    let server =
-        server_with(FileServerSettings { disable_browser_caching: true, ..Default::default() }, false);
-    server.put("r", b"0");
+    let Some(server) =
+        server_with(FileServerSettings { disable_browser_caching: true, ..Default::default() }, false).await
+    else {
+        return;
+    };
+    server.put("r", b"0").await;
     let response = server.call("GET", "/r", &[], "").await;
     assert_eq!((head(&response, "cache-control"), head(&response, "expires")), ("no-cache", "0"));
 }
 
 #[tokio::test]
 async fn one_file_is_deleted() {
-    let server = server();
-    server.put("d/é", b"0");
+    let Some(server) = server().await else { return };
+    server.put("d/é", b"0").await;
     let response = server.call("DELETE", "/d/%C3%A9", &[], "").await;
     assert_eq!(json_of(response).await, json!("d/é"));
-    assert_eq!(server.content("d/é"), None);
+    assert_eq!(server.content("d/é").await, None);
     for path in ["/d/%C3%A9", "/d", "/../x"] {
         assert_eq!(server.call("DELETE", path, &[], "").await.status(), StatusCode::NOT_FOUND, "{path}");
     }
@@ -259,9 +271,9 @@ async fn one_file_is_deleted() {
 
 #[tokio::test]
 async fn many_are_deleted_with_a_reason_for_each_that_is_not() {
-    let server = server();
+    let Some(server) = server().await else { return };
     for path in ["a b", "c+d", "folder/x/y", "keep"] {
-        server.put(path, b"0");
+        server.put(path, b"0").await;
     }
     let files = ["a+b", "c+d", "folder", "", "/", ".", "keep/..", "../x", "/keep", "gone", "x%2Fy"];
     let body = json!({ "files": files }).to_string();
@@ -277,22 +289,26 @@ async fn many_are_deleted_with_a_reason_for_each_that_is_not() {
             },
         })
     );
-    assert_eq!(server.content("keep").unwrap(), b"0");
+    assert_eq!(server.content("keep").await.unwrap(), b"0");
     for body in
         ["", "nonsense", "null", "{}", "[]", r#"{"files": []}"#, r#"{"files": "x"}"#, r#"{"files": [1]}"#]
     {
         let response = server.call("POST", "/delete_many", &[], body).await;
         assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{body}");
     }
-    let without = server_with(FileServerSettings { allow_batch_delete: false, ..Default::default() }, false);
+    let Some(without) =
+        server_with(FileServerSettings { allow_batch_delete: false, ..Default::default() }, false).await
+    else {
+        return;
+    };
     let response = without.call("POST", "/delete_many", &[], "{}").await;
     assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
 }
 
 #[tokio::test]
 async fn only_bearers_of_valid_tokens_come_in() {
-    let server = server_with(FileServerSettings::default(), true);
-    server.put("f", b"0");
+    let Some(server) = server_with(FileServerSettings::default(), true).await else { return };
+    server.put("f", b"0").await;
     let status = async |method: &str, path: &str, headers: &[(&str, &str)]| {
         server.call(method, path, headers, "").await.status()
     };
@@ -313,7 +329,7 @@ async fn only_bearers_of_valid_tokens_come_in() {
 
 #[tokio::test]
 async fn other_methods_are_refused_and_options_lists_the_right_ones() {
-    let server = server();
+    let Some(server) = server().await else { return };
     for (method, path) in [("PUT", "/x"), ("PATCH", "/x"), ("POST", "/x"), ("DELETE", "/")] {
         let response = server.call(method, path, &[], "").await;
         assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
@@ -327,7 +343,7 @@ async fn other_methods_are_refused_and_options_lists_the_right_ones() {
 
 #[tokio::test]
 async fn browsers_of_allowed_origins_may_call() {
-    let server = server();
+    let Some(server) = server().await else { return };
     let preflight = [
         ("origin", "http://a"),
         ("access-control-request-method", "POST"),
@@ -342,7 +358,7 @@ async fn browsers_of_allowed_origins_may_call() {
     assert_eq!(head(&response, "access-control-allow-headers"), "x-y");
 
     let settings = FileServerSettings { cors_origins: vec!["http://a".to_owned()], ..Default::default() };
-    let strict = server_with(settings, false);
+    let Some(strict) = server_with(settings, false).await else { return };
     let allowed = strict.call("GET", "/nothing", &[("origin", "http://a")], "").await;
     assert_eq!(
         (head(&allowed, "access-control-allow-origin"), head(&allowed, "vary")),
