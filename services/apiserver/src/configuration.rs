@@ -10,7 +10,8 @@ use clearml_config::{
 };
 
 use crate::{
-    EventSettings, ExternalFileSettings, QueueSettings, ServerSettings, Settings, WorkerSettings,
+    EventSettings, ExternalFileSettings, QueueSettings, ServerSettings, Settings, StorageSettings,
+    WorkerSettings,
     api::{
         ApiSettings, AuthSettings, CookieDomain, CookieSettings, CorsSettings, FixedUser, FixedUsers,
         GuestSettings,
@@ -33,6 +34,7 @@ impl Settings {
                 metrics_before_from_date: services.queues.metrics_before_from_date.duration(),
                 metrics_refresh_interval: services.queues.metrics_refresh_interval_sec.duration(),
             },
+            storage: StorageSettings::new(&document(&services.storage_credentials), config.environment()),
             workers: WorkerSettings {
                 auto_register: all.apiserver.workers.auto_register,
                 auto_unregister: all.apiserver.workers.auto_unregister,

@@ -4,6 +4,8 @@
 mod address;
 mod deletion;
 mod fileserver;
+mod object_address;
+mod objects;
 mod schedule;
 mod settings;
 

@@ -24,6 +24,7 @@ mod python;
 mod queues;
 mod server;
 mod service;
+mod storage;
 mod tasks;
 mod users;
 mod workers;
@@ -37,6 +38,7 @@ pub use jobs::Jobs;
 pub use queues::QueueSettings;
 pub use service::{Service, ServiceError, StartOptions};
 pub use settings::{ServerSettings, Settings};
+pub use storage::StorageSettings;
 pub use stores::OpenError;
 pub use workers::WorkerSettings;
 
@@ -52,6 +54,7 @@ pub fn registry() -> Arc<api::Registry> {
             projects::endpoints::endpoints(),
             queues::endpoints::endpoints(),
             server::endpoints::endpoints(),
+            storage::endpoints::endpoints(),
             tasks::endpoints::endpoints(),
             users::endpoints::endpoints(),
             workers::endpoints::endpoints(),

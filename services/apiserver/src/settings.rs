@@ -3,7 +3,7 @@
 use bson::Document;
 
 use crate::{
-    EventSettings, ExternalFileSettings, QueueSettings, WorkerSettings,
+    EventSettings, ExternalFileSettings, QueueSettings, StorageSettings, WorkerSettings,
     api::{ApiSettings, AuthSettings},
 };
 
@@ -16,6 +16,7 @@ pub struct Settings {
     pub events: EventSettings,
     pub external_files: ExternalFileSettings,
     pub queues: QueueSettings,
+    pub storage: StorageSettings,
     pub workers: WorkerSettings,
 }
 
@@ -29,6 +30,7 @@ impl Settings {
             events: EventSettings::default(),
             external_files: ExternalFileSettings::default(),
             queues: QueueSettings::default(),
+            storage: StorageSettings::default(),
             workers: WorkerSettings::default(),
         }
     }

@@ -9,7 +9,7 @@ use crate::{App, api::ApiResult};
 const RECORDS_PER_WRITE: usize = 500;
 
 /// Where a file is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum StorageType {
     S3,
     Azure,
@@ -18,6 +18,13 @@ pub(crate) enum StorageType {
 }
 
 impl StorageType {
+    pub(super) const ALL: [Self; 4] = [Self::S3, Self::Azure, Self::GoogleStorage, Self::FileServer];
+
+    /// The storage of this stored name.
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|storage| storage.as_str() == name)
+    }
+
     /// As stored in `storage_type`.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {

@@ -14,6 +14,7 @@ mod protocol;
 mod query;
 mod queues;
 mod server;
+mod storage;
 mod support;
 mod tasks;
 mod users;

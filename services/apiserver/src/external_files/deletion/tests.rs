@@ -1,4 +1,6 @@
-//! Against a real file server on a socket.
+//! Against a real file server on a socket, and real object stores.
+
+mod objects;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -59,6 +61,13 @@ async fn schedule(app: &App, url: &str) {
     super::super::schedule(app, "c", "u", "t", &[url.to_owned()]).await.unwrap();
 }
 
+/// Makes failures of the past worth another attempt.
+async fn let_time_pass(app: &App) {
+    let long_ago = vec![Change::set("last_failure_time", DateTime::from_millis(0))];
+    let failed = Filter::exists("last_failure_time");
+    app.documents.update_many(Collection::UrlToDelete, failed, long_ago).await.unwrap();
+}
+
 async fn records(app: &App) -> Vec<Document> {
     let all = Find::new(Filter::Everything).sort(Sort::ascending("url"));
     app.documents.find(Collection::UrlToDelete, all).await.unwrap()
@@ -78,7 +87,6 @@ async fn scheduled_files_are_deleted_on_the_file_server() {
     schedule(&app, "http://files.example/p/a%20b.txt").await;
     schedule(&app, "http://files.example/gone").await;
     schedule(&app, "http://files.example/").await;
-    schedule(&app, "s3://bucket/key").await;
     schedule(&app, &format!("{address}/x%2By")).await;
     delete_due(&app).await.unwrap();
 
@@ -86,12 +94,10 @@ async fn scheduled_files_are_deleted_on_the_file_server() {
     assert!(!files.path().join("x+y").exists());
     assert!(files.path().join("p/kept.txt").exists());
     let left = records(&app).await;
-    assert_eq!(left.len(), 2, "{left:?}");
+    assert_eq!(left.len(), 1, "{left:?}");
     assert_eq!(left[0].get_str("url").unwrap(), "http://files.example/");
     assert_eq!(left[0].get_str("status").unwrap(), "failed");
     assert_eq!(left[0].get_str("last_failure_reason").unwrap(), "Empty path");
-    assert_eq!(left[1].get_str("storage_type").unwrap(), "s3");
-    assert_eq!(left[1].get_str("status").unwrap(), "created");
 }
 
 #[tokio::test]
@@ -109,8 +115,7 @@ async fn an_unreachable_file_server_is_tried_three_times() {
         assert!(!record.get_str("last_failure_reason").unwrap().is_empty());
         let status = if attempt == 3 { "failed" } else { "created" };
         assert_eq!(record.get_str("status").unwrap(), status);
-        let long_ago = vec![Change::set("last_failure_time", DateTime::from_millis(0))];
-        app.documents.update_one(Collection::UrlToDelete, Filter::Everything, long_ago).await.unwrap();
+        let_time_pass(&app).await;
     }
     delete_due(&app).await.unwrap();
     assert_eq!(records(&app).await[0].get_i64("retry_count").unwrap(), 3);
@@ -132,4 +137,22 @@ async fn files_of_other_servers_are_given_up() {
         record.get_str("last_failure_reason").unwrap(),
         "Invalid Fileserver url or missing Fileserver configuration for account"
     );
+}
+
+#[tokio::test]
+async fn folders_of_official_servers_are_deleted_with_all_in_them() {
+    let (stores, files) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    std::fs::create_dir_all(files.path().join("p/t/artifacts")).unwrap();
+    std::fs::write(files.path().join("p/t/artifacts/a"), "1").unwrap();
+    std::fs::write(files.path().join("p/kept"), "1").unwrap();
+    let app = app(stores.path(), &serve(files.path()).await);
+    // 32 bits, as Python writes small numbers.
+    let record = doc! {
+        "_id": "r", "company": "c", "url": "http://files.example/p/t", "storage_type": "fileserver",
+        "type": "folder", "status": "created", "retry_count": 0_i32,
+    };
+    app.documents.insert(Collection::UrlToDelete, record).await.unwrap();
+    delete_due(&app).await.unwrap();
+    assert!(records(&app).await.is_empty());
+    assert!(!files.path().join("p/t").exists() && files.path().join("p/kept").exists());
 }
