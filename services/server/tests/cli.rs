@@ -387,3 +387,36 @@ fn the_healthcheck_tells_a_running_server_from_a_stopped_one() {
     let message = String::from_utf8(output.stderr).unwrap();
     assert!(message.starts_with("error: no answer from 127.0.0.1:"), "{message}");
 }
+
+#[test]
+fn files_lie_on_s3_where_configured() {
+    let (Ok(endpoint), Ok(bucket)) =
+        (std::env::var("CLEARML_S3_ENDPOINT"), std::env::var("CLEARML_S3_BUCKET"))
+    else {
+        eprintln!("skipped: CLEARML_S3_ENDPOINT is not set");
+        return;
+    };
+    let folder = folder();
+    let data = folder.path().join("data");
+    let name = folder.path().file_name().unwrap().to_str().unwrap();
+    let mut server = Server::start_with(&data, &[], |command| {
+        command
+            .env("CLEARML__fileserver__storage__url", format!("s3://{bucket}/server-tests/{name}"))
+            .env("CLEARML__fileserver__storage__allow_http", "true")
+            .env("CLEARML__fileserver__storage__s3__endpoint", &endpoint);
+    });
+    let (key, secret) = server.pair();
+    let token = format!("Authorization: Bearer {}\r\n", server.login(&key, &secret).unwrap());
+    let body = "--B\r\nContent-Disposition: form-data; name=\"/p/a b.txt\"; filename=\"a\"\r\n\r\nhello\r\n--B--\r\n";
+    let headers = format!("{token}Content-Type: multipart/form-data; boundary=B\r\n");
+    let stored = server.http("files_url", "POST", "/", &headers, body);
+    assert_eq!(stored, (200, "[\"p/a b.txt\"]".to_owned()));
+    assert!(!data.join("files").exists());
+    for (url, path) in [("files_url", "/p/a%20b.txt"), ("web_url", "/files/p/a%20b.txt")] {
+        assert_eq!(server.http(url, "GET", path, &token, ""), (200, "hello".to_owned()), "{path}");
+    }
+    assert_eq!(server.http("files_url", "GET", "/ready", "", "").0, 200);
+    assert_eq!(server.http("files_url", "DELETE", "/p/a%20b.txt", &token, "").0, 200);
+    assert_eq!(server.http("files_url", "GET", "/p/a%20b.txt", &token, "").0, 404);
+    server.stop();
+}
