@@ -242,7 +242,8 @@ fn not_below(segment: &str, path: &str) -> StoreError {
     ))
 }
 
-fn check_path(path: &str) -> StoreResult<()> {
+/// Refuses paths that no store can write.
+pub(crate) fn check_path(path: &str) -> StoreResult<()> {
     if path.split('.').any(str::is_empty) {
         return Err(StoreError::InvalidValue(format!("the path '{path}' contains an empty field name")));
     }
@@ -311,7 +312,8 @@ fn array_if_present<'a>(document: &'a mut Document, path: &str) -> StoreResult<O
     }
 }
 
-fn contains(values: &[Bson], wanted: &Bson) -> StoreResult<bool> {
+/// Whether one of the values equals the wanted one.
+pub(crate) fn contains(values: &[Bson], wanted: &Bson) -> StoreResult<bool> {
     for value in values {
         if value == wanted || order(value, wanted)?.is_eq() {
             return Ok(true);

@@ -151,3 +151,53 @@ impl Filter {
         Self::Not(Box::new(self))
     }
 }
+
+/// What a condition on an array's element looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// Nothing: the condition is constant.
+    None,
+    /// The element itself, by the path `""`.
+    Element,
+    /// Fields of the element: then the element is a document.
+    Fields,
+    /// Both.
+    Both,
+}
+
+impl Filter {
+    /// What the condition looks at, when it is one on an element.
+    pub(crate) fn subject(&self) -> Subject {
+        let of = |path: &str| if path.is_empty() { Subject::Element } else { Subject::Fields };
+        match self {
+            Self::Everything | Self::Nothing | Self::Text(_) => Subject::None,
+            Self::And(filters) | Self::Or(filters) => {
+                filters.iter().map(Self::subject).fold(Subject::None, Subject::with)
+            }
+            Self::Not(inner) => inner.subject(),
+            Self::Equal(path, _)
+            | Self::NotEqual(path, _)
+            | Self::Greater(path, _)
+            | Self::GreaterOrEqual(path, _)
+            | Self::Less(path, _)
+            | Self::LessOrEqual(path, _)
+            | Self::In(path, _)
+            | Self::NotIn(path, _)
+            | Self::ContainsAll(path, _)
+            | Self::Size(path, _)
+            | Self::Exists(path, _)
+            | Self::Regex { path, .. }
+            | Self::ElementMatches(path, _) => of(path),
+        }
+    }
+}
+
+impl Subject {
+    fn with(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::None, one) | (one, Self::None) => one,
+            (one, another) if one == another => one,
+            _ => Self::Both,
+        }
+    }
+}

@@ -6,6 +6,7 @@ use bson::{Bson, Document, RawBson, RawBsonRef, RawDocument, RawDocumentBuf};
 
 use crate::{
     Filter, StoreError, StoreResult,
+    filter::Subject,
     path::{Path, elements},
     regex::Pattern,
     value::{Class, Collation, class, compare, equal},
@@ -31,7 +32,8 @@ enum Node {
     Size(Path, usize),
     Exists(Path),
     Regex(Path, Pattern),
-    ElementMatches(Path, Box<Node>),
+    /// Whether the condition is one on fields: then elements that have none don't fulfil it.
+    ElementMatches(Path, bool, Box<Node>),
 }
 
 /// Values to be compared with; texts, which are the many, by hash.
@@ -116,7 +118,8 @@ fn compile(filter: &Filter) -> StoreResult<Node> {
             Ok(Node::Regex(Path::new(path), Pattern::new(pattern, *case_insensitive)?))
         }
         Filter::ElementMatches(path, inner) => {
-            Ok(Node::ElementMatches(Path::new(path), Box::new(compile(inner)?)))
+            let of_fields = matches!(inner.subject(), Subject::Fields | Subject::Both);
+            Ok(Node::ElementMatches(Path::new(path), of_fields, Box::new(compile(inner)?)))
         }
     }
 }
@@ -167,10 +170,12 @@ impl Node {
             Self::Regex(path, pattern) => path.any_unwound(root, |value| {
                 value.and_then(RawBsonRef::as_str).is_some_and(|text| pattern.is_match(text))
             }),
-            Self::ElementMatches(path, node) => path.any(root, |value| {
-                value
-                    .and_then(RawBsonRef::as_array)
-                    .is_some_and(|array| elements(array).any(|element| node.matches(element, collation)))
+            Self::ElementMatches(path, of_fields, node) => path.any(root, |value| {
+                let holds = |element: RawBsonRef<'_>| {
+                    let has_fields = element.as_document().is_some() || element.as_array().is_some();
+                    (has_fields || !of_fields) && node.matches(element, collation)
+                };
+                value.and_then(RawBsonRef::as_array).is_some_and(|array| elements(array).any(holds))
             }),
         }
     }
@@ -310,6 +315,10 @@ mod tests {
         };
         check(&document, &both(1, 2), true);
         check(&document, &both(1, 4), false);
+        let mixed = doc! {"list": [1, {"a": 2}]};
+        let has_none = |path: &str| Filter::ElementMatches("list".into(), Box::new(Filter::empty(path)));
+        check(&mixed, &has_none("a"), false);
+        check(&mixed, &has_none("b"), true);
         let between = Filter::gt("", 3).and(Filter::lt("", 8));
         check(&document, &Filter::ElementMatches("n".into(), Box::new(between)), false);
         check(&document, &Filter::ElementMatches("n".into(), Box::new(Filter::gt("", 3))), true);

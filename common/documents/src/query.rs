@@ -53,7 +53,8 @@ pub enum Projection {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Find {
     pub filter: Filter,
-    /// Empty: natural (insertion) order.
+    /// Empty: the order in which the store comes across them, which is that of insertion when all documents are
+    /// asked for.
     pub sort: Vec<Sort>,
     pub skip: u64,
     pub limit: Option<u64>,

@@ -207,7 +207,7 @@ impl DocumentStore for SqliteStore {
         self.read(collection, move |reader| reader.map_keys(&path, depth, &filter)).await
     }
 
-    async fn write(&self, collection: Collection, writes: Vec<Write>) -> StoreResult<Vec<WriteOutcome>> {
+    async fn write(&self, collection: Collection, writes: Vec<Write>) -> StoreResult<WriteOutcome> {
         let (answer, receiver) = oneshot::channel();
         self.command(Command::Write { collection, writes, answer }, receiver).await
     }

@@ -31,6 +31,9 @@ pub enum StoreError {
     Backend(String),
 }
 
+/// Largest document in bytes, as MongoDB bounds it.
+pub(crate) const MAX_DOCUMENT_BYTES: usize = 16 * 1024 * 1024;
+
 /// One write. A list of writes is applied in order in one transaction where the store has them.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Write {
@@ -45,7 +48,7 @@ pub enum Write {
     Delete { filter: Filter },
 }
 
-/// What one write did.
+/// What a list of writes did, all of them together: a store may learn no more than the sums.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct WriteOutcome {
     /// Documents that fulfilled the filter.
@@ -54,8 +57,17 @@ pub struct WriteOutcome {
     pub modified: u64,
     /// Documents deleted.
     pub deleted: u64,
-    /// The update inserted a document.
+    /// An update or a replacement inserted a document.
     pub upserted: bool,
+}
+
+impl std::ops::AddAssign for WriteOutcome {
+    fn add_assign(&mut self, other: Self) {
+        self.matched += other.matched;
+        self.modified += other.modified;
+        self.deleted += other.deleted;
+        self.upserted |= other.upserted;
+    }
 }
 
 /// Which state of the document [`DocumentStore::find_and_update`] returns.
@@ -96,7 +108,7 @@ pub trait DocumentStore: Send + Sync + 'static {
     ) -> StoreResult<Vec<Document>>;
 
     /// Applies the writes in order; all or nothing where the store has transactions.
-    async fn write(&self, collection: Collection, writes: Vec<Write>) -> StoreResult<Vec<WriteOutcome>>;
+    async fn write(&self, collection: Collection, writes: Vec<Write>) -> StoreResult<WriteOutcome>;
 
     /// Atomically updates the first match and returns it.
     async fn find_and_update(
@@ -138,7 +150,7 @@ pub trait DocumentStoreExt: DocumentStore {
         update: Update,
     ) -> StoreResult<WriteOutcome> {
         let write = Write::Update { filter, update, many: false, upsert: false };
-        Ok(self.write(collection, vec![write]).await?.first().copied().unwrap_or_default())
+        self.write(collection, vec![write]).await
     }
 
     /// Updates all matches.
@@ -149,13 +161,12 @@ pub trait DocumentStoreExt: DocumentStore {
         update: Update,
     ) -> StoreResult<WriteOutcome> {
         let write = Write::Update { filter, update, many: true, upsert: false };
-        Ok(self.write(collection, vec![write]).await?.first().copied().unwrap_or_default())
+        self.write(collection, vec![write]).await
     }
 
     /// Deletes all matches; the number of deleted documents.
     async fn delete(&self, collection: Collection, filter: Filter) -> StoreResult<u64> {
-        let outcomes = self.write(collection, vec![Write::Delete { filter }]).await?;
-        Ok(outcomes.first().map_or(0, |outcome| outcome.deleted))
+        Ok(self.write(collection, vec![Write::Delete { filter }]).await?.deleted)
     }
 }
 

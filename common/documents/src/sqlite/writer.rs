@@ -16,14 +16,11 @@ use super::{
 };
 use crate::{
     Change, Collection, Filter, Find, Returned, StoreError, StoreResult, Update, Write, WriteOutcome,
-    apply::apply, matcher::invalid_value, projection::damaged,
+    apply::apply, matcher::invalid_value, projection::damaged, store::MAX_DOCUMENT_BYTES,
 };
 
 /// At most this many callers share one commit.
 const MAX_GROUP: usize = 512;
-
-/// As MongoDB.
-const MAX_DOCUMENT_BYTES: usize = 16 * 1024 * 1024;
 
 /// What a caller asks of the writer.
 #[derive(Debug)]
@@ -31,7 +28,7 @@ pub(super) enum Command {
     Write {
         collection: Collection,
         writes: Vec<Write>,
-        answer: oneshot::Sender<StoreResult<Vec<WriteOutcome>>>,
+        answer: oneshot::Sender<StoreResult<WriteOutcome>>,
     },
     FindAndUpdate {
         collection: Collection,
@@ -44,7 +41,7 @@ pub(super) enum Command {
 
 /// An answer that waits for the commit.
 enum Answer {
-    Write(oneshot::Sender<StoreResult<Vec<WriteOutcome>>>, StoreResult<Vec<WriteOutcome>>),
+    Write(oneshot::Sender<StoreResult<WriteOutcome>>, StoreResult<WriteOutcome>),
     FindAndUpdate(oneshot::Sender<StoreResult<Option<Document>>>, StoreResult<Option<Document>>),
 }
 
@@ -149,9 +146,13 @@ impl Writer {
         Ok(())
     }
 
-    fn write_all(&self, collection: Collection, writes: Vec<Write>) -> StoreResult<Vec<WriteOutcome>> {
+    fn write_all(&self, collection: Collection, writes: Vec<Write>) -> StoreResult<WriteOutcome> {
         let table = Table { writer: self, layout: Layout::of(collection) };
-        writes.into_iter().map(|write| table.write(write)).collect()
+        let mut outcome = WriteOutcome::default();
+        for write in writes {
+            outcome += table.write(write)?;
+        }
+        Ok(outcome)
     }
 
     fn find_and_update(

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use bson::DateTime;
-use clearml_documents::{Change, Collection, DocumentStoreExt, Filter, Find, Sort, Write};
+use clearml_documents::{Change, Collection, DocumentStoreExt, Filter, Find, Sort};
 
 use crate::{App, api::ApiError};
 
@@ -27,23 +27,13 @@ pub(super) async fn stop_non_responsive(app: &App, threshold: Duration) -> Resul
         if tasks.is_empty() {
             return Ok(());
         }
-        let writes: Vec<Write> = tasks
-            .iter()
-            .map(|task| Write::Update {
-                // Whoever has reported or ended meanwhile is left alone.
-                filter: Filter::id(task.get_str("_id").unwrap_or_default()).and(silent.clone()),
-                update: changes(now),
-                many: false,
-                upsert: false,
-            })
-            .collect();
-        let outcomes = app.documents.write(Collection::Task, writes).await?;
-        let stopped: Vec<_> = tasks
-            .iter()
-            .zip(&outcomes)
-            .filter(|(_, outcome)| outcome.matched > 0)
-            .map(|(task, _)| task)
-            .collect();
+        let found = Filter::ids(tasks.iter().map(|task| task.get_str("_id").unwrap_or_default()));
+        // Whoever has reported or ended meanwhile is left alone.
+        app.documents.update_many(Collection::Task, found.clone().and(silent.clone()), changes(now)).await?;
+        let ours =
+            found.and(Filter::eq("last_changed_by", WATCHDOG_USER)).and(Filter::eq("last_change", now));
+        let stopped =
+            app.documents.find(Collection::Task, Find::new(ours).include(["company", "project"])).await?;
         for task in &stopped {
             let task_id = task.get_str("_id").unwrap_or_default();
             tracing::info!(task_id, "stopped a task that does not respond");

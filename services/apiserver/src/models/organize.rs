@@ -110,8 +110,7 @@ pub(crate) async fn update_tags(app: Arc<App>, call: Arc<Call>, request: UpdateT
         app.documents.find(Collection::Model, Find::new(own.clone()).include(["project"])).await?;
     let traces = touch::last_change(app.now(), call.user());
     let writes = touch::tag_writes(&own, &traces, &request.add_tags, &request.remove_tags);
-    let outcomes = app.documents.write(Collection::Model, writes).await?;
-    let updated: u64 = outcomes.iter().map(|outcome| outcome.matched).sum();
+    let updated = app.documents.write(Collection::Model, writes).await?.matched;
 
     let affected: HashSet<&str> = models.iter().filter_map(|model| model.get_str("project").ok()).collect();
     projects::touch(&app, &affected).await?;

@@ -66,7 +66,7 @@ impl DocumentStore for CountingStore {
         self.count_one().map_keys(collection, path, depth, filter).await
     }
 
-    async fn write(&self, collection: Collection, writes: Vec<Write>) -> StoreResult<Vec<WriteOutcome>> {
+    async fn write(&self, collection: Collection, writes: Vec<Write>) -> StoreResult<WriteOutcome> {
         self.store.write(collection, writes).await
     }
 

@@ -85,9 +85,8 @@ pub(crate) async fn add_or_update(app: Arc<App>, call: Arc<Call>, request: AddOr
         update.extend(traces.clone());
         Write::Update { filter: task.clone().and(condition), update, many: false, upsert: false }
     });
-    let outcomes = app.documents.write(Collection::Task, writes.into()).await?;
-    let matched = outcomes.iter().map(|outcome| outcome.matched).sum::<u64>();
-    Ok(doc! {"updated": matched.min(1) as i64}.into())
+    let outcome = app.documents.write(Collection::Task, writes.into()).await?;
+    Ok(doc! {"updated": outcome.matched.min(1) as i64}.into())
 }
 
 /// `tasks.delete_models`

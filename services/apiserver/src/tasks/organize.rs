@@ -80,8 +80,7 @@ pub(crate) async fn update_tags(app: Arc<App>, call: Arc<Call>, request: UpdateT
     let traces = touch::last_change(app.now(), call.user());
     let filter = Filter::ids(tasks.iter().map(id_of));
     let writes = touch::tag_writes(&filter, &traces, &request.add_tags, &request.remove_tags);
-    let outcomes = app.documents.write(Collection::Task, writes).await?;
-    let updated: u64 = outcomes.iter().map(|outcome| outcome.matched).sum();
+    let updated = app.documents.write(Collection::Task, writes).await?.matched;
 
     let affected: BTreeSet<&str> = tasks.iter().map(project_of).collect();
     project_effects::moved(&app, &call, affected).await?;

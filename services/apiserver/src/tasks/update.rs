@@ -88,8 +88,7 @@ pub(crate) async fn update_batch(app: Arc<App>, call: Arc<Call>, request: Docume
 
     let now = app.now();
     let writes = by_task.iter().map(|(id, fields)| batch_write(id, fields, &call, now)).collect();
-    let outcomes = app.documents.write(Collection::Task, writes).await?;
-    let updated: u64 = outcomes.iter().map(|outcome| outcome.modified).sum();
+    let updated = app.documents.write(Collection::Task, writes).await?.modified;
 
     let old = tasks.iter().map(|task| task.get_str("project").unwrap_or_default());
     let new = by_task.values().filter_map(|fields| fields.get_str("project").ok());

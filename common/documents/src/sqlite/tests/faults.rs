@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-type Answer = oneshot::Receiver<StoreResult<Vec<WriteOutcome>>>;
+type Answer = oneshot::Receiver<StoreResult<WriteOutcome>>;
 
 fn insert(document: Document) -> (Command, Answer) {
     let (answer, receiver) = oneshot::channel();
@@ -25,7 +25,7 @@ fn insert(document: Document) -> (Command, Answer) {
 }
 
 /// Queues the commands, so that they share a commit, and runs the writer until all are answered.
-fn run(writer: Writer, documents: Vec<Document>) -> Vec<StoreResult<Vec<WriteOutcome>>> {
+fn run(writer: Writer, documents: Vec<Document>) -> Vec<StoreResult<WriteOutcome>> {
     let (sender, commands) = mpsc::channel(documents.len());
     let (queued, answers): (Vec<_>, Vec<_>) = documents.into_iter().map(insert).unzip();
     for command in queued {
