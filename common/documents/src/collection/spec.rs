@@ -77,6 +77,7 @@ pub(super) const PROJECT: CollectionSpec = CollectionSpec {
         index(&["path"]),
         index(&["company", "name"]),
         index(&["company", "basename"]),
+        index(&["company", "parent", "system_tags", "featured", "last_update"]),
         unique(&["name", "company"]),
     ],
     text: &[("name", 10), ("_id", 10), ("description", 10)],
@@ -122,7 +123,7 @@ pub(super) const URL_TO_DELETE: CollectionSpec = CollectionSpec {
         index(&["company", "user", "task"]),
         index(&["company", "storage_type", "url"]),
         index(&["status", "retry_count", "storage_type"]),
-        unique(&["url", "company"]),
+        Index { fields: &["url", "company"], unique: true, sparse: true, numeric_collation: false },
     ],
     text: &[],
 };

@@ -1,218 +1,14 @@
 //! Random documents, filters, orders and updates: the store does what the matcher and the updates say.
 
-use std::cmp::Ordering;
-
-use bson::{Bson, DateTime, Document, RawBson, doc};
-use rand::{RngExt, SeedableRng, rngs::SmallRng, seq::IndexedRandom};
+use bson::{Bson, Document};
+use rand::RngExt;
 
 use crate::{
     Change, Collection, DocumentStore, Filter, Find, Matcher, Order, Sort, SortKey, StoreError, Write, apply,
+    random::{Dice, sorted, texts},
     sqlite::SqliteStore,
-    value::{Collation, compare},
+    value::Collation,
 };
-
-/// Columns, dates, side tables, paths through documents and arrays, paths that no one declared.
-const PATHS: &[&str] = &[
-    "_id",
-    "name",
-    "project",
-    "company",
-    "active_duration",
-    "last_update",
-    "created",
-    "execution.queue",
-    "tags",
-    "models.input.model",
-    "runtime.x",
-    "runtime.odd 'key\"%2E",
-    "free",
-    "list",
-];
-
-struct Dice(SmallRng);
-
-impl Dice {
-    fn path(&mut self) -> String {
-        (*PATHS.choose(&mut self.0).unwrap()).to_owned()
-    }
-
-    fn chance(&mut self, probability: f64) -> bool {
-        self.0.random_bool(probability)
-    }
-
-    fn text(&mut self) -> String {
-        (*["a", "b", "A", "a10", "a9", "", "ab", "10", "9", "é\u{0}x"].choose(&mut self.0).unwrap())
-            .to_owned()
-    }
-
-    /// Any kind of value: also kinds that a column can't hold.
-    fn value(&mut self) -> Bson {
-        match self.0.random_range(0..14) {
-            0 => Bson::Null,
-            1 => Bson::Int32(self.0.random_range(-2..3)),
-            2 => Bson::Int64(self.0.random_range(-2..3)),
-            3 => Bson::Double(f64::from(self.0.random_range(-4..5)) / 2.0),
-            4 => Bson::Boolean(self.chance(0.5)),
-            5 => self.date(),
-            6 if self.chance(0.3) => {
-                Bson::Double(*[f64::NAN, f64::INFINITY, f64::NEG_INFINITY].choose(&mut self.0).unwrap())
-            }
-            7 if self.chance(0.5) => {
-                Bson::Array((0..self.0.random_range(0..3)).map(|_| self.value()).collect())
-            }
-            8 if self.chance(0.5) => Bson::Document(doc! {"x": self.text()}),
-            _ => Bson::String(self.text()),
-        }
-    }
-
-    fn date(&mut self) -> Bson {
-        Bson::DateTime(DateTime::from_millis(self.0.random_range(-3..4) * 500))
-    }
-
-    /// `regular`: as the API writes it, so that the columns stay trusted.
-    fn document(&mut self, id: &str, regular: bool) -> Document {
-        let mut document = doc! {"_id": id};
-        let texts = |dice: &mut Self| -> Vec<String> {
-            (0..dice.0.random_range(0..3)).map(|_| dice.text()).collect()
-        };
-        for field in ["name", "project", "company"] {
-            if self.chance(0.8) {
-                let value = if self.chance(0.1) { Bson::Null } else { self.text().into() };
-                document.insert(field, value);
-            }
-        }
-        for field in ["last_update", "created"] {
-            if self.chance(0.8) {
-                let date = self.date();
-                document.insert(field, date);
-            }
-        }
-        if self.chance(0.5) {
-            document.insert("active_duration", self.0.random_range(-2..3));
-        }
-        if self.chance(0.5) {
-            document.insert("execution", doc! {"queue": self.text()});
-        }
-        if self.chance(0.7) {
-            document.insert("tags", texts(self));
-        }
-        if self.chance(0.5) {
-            let items: Vec<_> =
-                texts(self).into_iter().map(|model| doc! {"model": model, "name": "n"}).collect();
-            document.insert("models", doc! {"input": items});
-        }
-        if self.chance(0.5) {
-            document.insert("runtime", doc! {"x": self.value(), "odd 'key\"%2E": self.value()});
-        }
-        if self.chance(0.5) {
-            document.insert("free", self.value());
-        }
-        if self.chance(0.4) {
-            document.insert("list", Bson::Array((0..3).map(|_| self.value()).collect()));
-        }
-        if !regular {
-            for _ in 0..2 {
-                let path = (*PATHS[1..].choose(&mut self.0).unwrap()).to_owned();
-                let change = Change::Set(path, self.value());
-                let mut changed = document.clone();
-                if apply(&mut changed, &[change], false).is_ok() {
-                    document = changed;
-                }
-            }
-        }
-        document
-    }
-
-    fn filter(&mut self, depth: usize) -> Filter {
-        let path = self.path();
-        let kinds = if depth == 0 { 13 } else { 16 };
-        match self.0.random_range(0..kinds) {
-            0 | 1 => Filter::Equal(path, self.value()),
-            2 => Filter::NotEqual(path, self.value()),
-            3 => Filter::Greater(path, self.value()),
-            4 => Filter::GreaterOrEqual(path, self.value()),
-            5 => Filter::Less(path, self.value()),
-            6 => Filter::LessOrEqual(path, self.value()),
-            7 => Filter::In(path, self.values()),
-            8 => Filter::NotIn(path, self.values()),
-            9 => Filter::ContainsAll(path, self.values()),
-            10 => Filter::Exists(path, self.chance(0.5)),
-            11 => Filter::Regex {
-                path,
-                pattern: (*["^a", "b$", "", "^a9$", "1", "^10"].choose(&mut self.0).unwrap()).to_owned(),
-                case_insensitive: self.chance(0.3),
-            },
-            12 if self.chance(0.5) => Filter::Size(path, self.0.random_range(0..3)),
-            12 => {
-                let inner =
-                    Filter::Equal((*["", "model", "x"].choose(&mut self.0).unwrap()).into(), self.value());
-                let array = (*["tags", "models.input", "list"].choose(&mut self.0).unwrap()).to_owned();
-                Filter::ElementMatches(array, Box::new(inner))
-            }
-            13 => Filter::And((0..self.0.random_range(0..4)).map(|_| self.filter(depth - 1)).collect()),
-            14 => Filter::Or((0..self.0.random_range(0..4)).map(|_| self.filter(depth - 1)).collect()),
-            _ => self.filter(depth - 1).negate(),
-        }
-    }
-
-    fn values(&mut self) -> Vec<Bson> {
-        let most = if self.chance(0.2) { 20 } else { 4 };
-        (0..self.0.random_range(0..most)).map(|_| self.value()).collect()
-    }
-
-    fn change(&mut self) -> Change {
-        let path = (*PATHS[1..].choose(&mut self.0).unwrap()).to_owned();
-        match self.0.random_range(0..9) {
-            0 => Change::Set(path, self.value()),
-            1 => Change::Unset(path),
-            2 => Change::Set("last_update".into(), self.date()),
-            3 => Change::Set("name".into(), self.text().into()),
-            4 => Change::Push("tags".into(), self.text().into()),
-            5 => Change::AddToSet("tags".into(), vec![self.text().into(), self.text().into()]),
-            6 => Change::PullAll("tags".into(), vec![self.text().into()]),
-            7 => Change::Pull("models.input".into(), Filter::eq("model", self.text())),
-            _ => Change::PopFirst("list".into()),
-        }
-    }
-}
-
-/// What a sort compares: the least element of arrays, or the greatest when descending.
-fn sort_value(document: &Document, path: &str, order: Order, collation: Collation) -> RawBson {
-    let mut found: Vec<RawBson> = Vec::new();
-    let raw = bson::RawDocumentBuf::try_from(document).unwrap();
-    let _ = crate::path::Path::new(path).visit(bson::RawBsonRef::Document(&raw), &mut |value| {
-        match value {
-            Some(bson::RawBsonRef::Array(array)) if array.is_empty() => found.push(RawBson::MinKey),
-            Some(bson::RawBsonRef::Array(array)) => {
-                found.extend(crate::path::elements(array).map(RawBson::from));
-            }
-            Some(value) => found.push(value.into()),
-            None => found.push(RawBson::Null),
-        }
-        std::ops::ControlFlow::Continue(())
-    });
-    let by =
-        |left: &RawBson, right: &RawBson| compare(left.as_raw_bson_ref(), right.as_raw_bson_ref(), collation);
-    let best = match order {
-        Order::Ascending => found.into_iter().min_by(by),
-        Order::Descending => found.into_iter().max_by(by),
-    };
-    best.unwrap_or(RawBson::Null)
-}
-
-fn sorted(mut documents: Vec<Document>, sorts: &[(String, Order)], collation: Collation) -> Vec<Document> {
-    documents.sort_by(|left, right| {
-        sorts.iter().fold(Ordering::Equal, |decided, (path, order)| {
-            decided.then_with(|| {
-                let [left, right] =
-                    [left, right].map(|document| sort_value(document, path, *order, collation));
-                let natural = compare(left.as_raw_bson_ref(), right.as_raw_bson_ref(), collation);
-                if *order == Order::Descending { natural.reverse() } else { natural }
-            })
-        })
-    });
-    documents
-}
 
 async fn check_reads(store: &SqliteStore, model: &[Document], dice: &mut Dice) {
     let filter = dice.filter(2);
@@ -241,11 +37,6 @@ async fn check_reads(store: &SqliteStore, model: &[Document], dice: &mut Dice) {
     assert_eq!(texts(&found), texts(&expected), "{find:?}");
     let count = store.count(Collection::Task, filter, numeric).await.unwrap();
     assert_eq!(count, matching.len() as u64, "{find:?}");
-}
-
-/// For comparison: not-a-number is not equal to itself.
-fn texts(documents: &[Document]) -> Vec<String> {
-    documents.iter().map(|document| format!("{document:?}")).collect()
 }
 
 /// Applies a random write to the store and to the model.
@@ -305,7 +96,7 @@ async fn check_update(
     let result = store.write(Collection::Task, vec![write]).await;
     match expected {
         Ok(count) => {
-            assert_eq!(result.unwrap()[0].matched, count);
+            assert_eq!(result.unwrap().matched, count);
             *model = changed;
         }
         // All or nothing.
@@ -316,7 +107,7 @@ async fn check_update(
 async fn run(seed: u64, regular: bool) {
     let directory = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(directory.path()).unwrap();
-    let mut dice = Dice(SmallRng::seed_from_u64(seed));
+    let mut dice = Dice::new(seed);
     let mut model = Vec::new();
     for _ in 0..60 {
         for _ in 0..4 {
