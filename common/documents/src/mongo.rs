@@ -176,7 +176,7 @@ impl DocumentStore for MongoStore {
         update: Update,
         returned: Returned,
     ) -> StoreResult<Option<Document>> {
-        let (filter, update) = (filter::condition(&filter)?, update::compile(&update)?);
+        let (filter, update) = (filter::condition(&filter)?, update::compile(&update, false)?);
         let documents = self.documents(collection);
         let limit = self.shared.limits.operation_timeout;
         let state = match returned {

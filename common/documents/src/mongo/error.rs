@@ -17,15 +17,15 @@ const NO_TEXT_INDEX: &[i32] = &[27];
 /// The request holds what can't be stored or asked: bad values and types, paths through scalars, conflicting
 /// paths, empty or `$` names, a changed `_id`, documents that are too large, orders by parallel arrays.
 const INVALID_VALUE: &[i32] = &[
-    2, 9, 14, 15, 28, 40, 52, 53, 54, 55, 56, 57, 66, 121, 10334, 10003, 16410, 16411, 16412, 17280, 17419,
-    17420, 31249, 31253, 31254, 40218, 40352, 40353,
+    2, 9, 14, 15, 28, 40, 52, 53, 54, 55, 56, 57, 66, 121, 10003, 10334, 16410, 16411, 16412, 17280, 17419,
+    17420, 28664, 31249, 31250, 31253, 31254, 40218, 40352, 40353,
 ];
 
 /// The server is starting, stopping, in an election or out of resources, or the operation ran out of time:
 /// worth another try.
 const UNAVAILABLE: &[i32] = &[
-    6, 7, 24, 50, 64, 89, 91, 100, 112, 133, 134, 189, 202, 216, 262, 290, 314, 317, 358, 384, 9001, 10058,
-    10107, 11600, 11602, 13388, 13435, 13436, 14031,
+    6, 7, 24, 43, 50, 64, 89, 91, 100, 112, 133, 134, 189, 202, 216, 237, 251, 262, 290, 314, 317, 358, 384,
+    9001, 10058, 10107, 11600, 11602, 13388, 13435, 13436, 14031,
 ];
 
 /// What an error of the driver or the server means.
@@ -61,7 +61,6 @@ pub(super) fn mongo_error_in(collection: &'static str, error: &Error) -> StoreEr
         | ErrorKind::ServerSelection { .. }
         | ErrorKind::ConnectionPoolCleared { .. }
         | ErrorKind::DnsResolve { .. }
-        | ErrorKind::Authentication { .. }
         | ErrorKind::Shutdown => StoreError::Unavailable(text),
         _ => StoreError::Backend(text),
     }

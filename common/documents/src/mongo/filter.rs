@@ -50,7 +50,7 @@ fn compile(filter: &Filter, scope: Scope) -> StoreResult<Option<Document>> {
         Filter::Nothing => Some(nothing()),
         Filter::And(all) if all.is_empty() => Some(doc! {}),
         Filter::Or(any) if any.is_empty() => Some(nothing()),
-        Filter::And(all) => compile_all(all, scope)?.map(|all| doc! {"$and": all}),
+        Filter::And(all) => compile_all(all, scope)?.map(together),
         Filter::Or(any) => compile_all(any, scope)?.map(|any| doc! {"$or": any}),
         Filter::Not(inner) => compile(inner, scope)?.map(|inner| doc! {"$nor": [inner]}),
         Filter::Size(path, size) if i32::try_from(*size).is_err() || *size < 0 => {
@@ -81,6 +81,18 @@ fn compile(filter: &Filter, scope: Scope) -> StoreResult<Option<Document>> {
             None => None,
         },
     })
+}
+
+/// All of the conditions: members of one document where each has a field of its own.
+fn together(all: Vec<Document>) -> Document {
+    let mut merged = Document::new();
+    for (field, condition) in all.iter().flatten() {
+        if field.starts_with('$') || merged.contains_key(field) {
+            return doc! {"$and": all};
+        }
+        merged.insert(field, condition.clone());
+    }
+    merged
 }
 
 /// No document.
@@ -185,10 +197,9 @@ mod tests {
     #[test]
     fn conditions_keep_their_values_as_values() {
         let filter = Filter::eq("a.b", bson!({"$gt": 1})).and(Filter::is_in("c", ["x"]));
-        assert_eq!(
-            condition(&filter).unwrap(),
-            doc! {"$and": [{"a.b": {"$eq": {"$gt": 1}}}, {"c": {"$in": ["x"]}}]}
-        );
+        assert_eq!(condition(&filter).unwrap(), doc! {"a.b": {"$eq": {"$gt": 1}}, "c": {"$in": ["x"]}});
+        let twice = Filter::gt("a", 1).and(Filter::lt("a", 2));
+        assert_eq!(condition(&twice).unwrap(), doc! {"$and": [{"a": {"$gt": 1}}, {"a": {"$lt": 2}}]});
         let operator = condition(&Filter::eq("$expr", bson!([1])));
         assert!(matches!(operator, Err(StoreError::InvalidValue(_))));
     }
@@ -203,7 +214,7 @@ mod tests {
         );
         assert_eq!(
             elements(Filter::eq("k", 1).and(Filter::eq("v", 2))),
-            doc! {"a": {"$elemMatch": {"$and": [{"k": {"$eq": 1}}, {"v": {"$eq": 2}}]}}}
+            doc! {"a": {"$elemMatch": {"k": {"$eq": 1}, "v": {"$eq": 2}}}}
         );
         assert!(elements(Filter::eq("", 1).or(Filter::eq("", 2))).contains_key("$expr"));
     }

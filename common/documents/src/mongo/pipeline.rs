@@ -32,10 +32,13 @@ pub(super) struct Pipeline {
 
 impl Pipeline {
     /// The stages of an update.
-    pub(super) fn of(update: &[Change]) -> StoreResult<Vec<Document>> {
+    pub(super) fn of(update: &[Change], upsert: bool) -> StoreResult<Vec<Document>> {
         let mut pipeline = Self::default();
         for change in update {
-            pipeline.add(change)?;
+            match change {
+                Change::SetOnInsert(..) if !upsert => {}
+                change => pipeline.add(change)?,
+            }
         }
         pipeline.finish_stage();
         let mut stages = pipeline.stages;
@@ -71,10 +74,13 @@ impl Pipeline {
                 // A missing field is less than anything.
                 when(compare("$lt", &present, value), literal(value.clone()), present)
             }),
-            Change::Min(path, value) => self.fold(path, |present| {
-                let replace = doc! {"$or": [{"$eq": [{"$type": present.clone()}, "missing"]}, compare("$gt", &present, value)]};
-                when(replace.into(), literal(value.clone()), present)
-            }),
+            Change::Min(path, value) => {
+                let missing = has_type(self.value(path), &["missing"]);
+                self.fold(path, |present| {
+                    let replace = doc! {"$or": [missing, compare("$gt", &present, value)]};
+                    when(replace.into(), literal(value.clone()), present)
+                });
+            }
             Change::Push(path, value) => {
                 let all = doc! {"$concatArrays": [self.array(path), [literal(value.clone())]]};
                 self.set(path, all);
@@ -112,10 +118,9 @@ impl Pipeline {
                 let wanted =
                     and(vec![has_type(variable.as_str().into(), &["object"]), holds(matching, &element)?]);
                 let item = when(wanted, changed, variable);
-                self.fold_array(
-                    array,
-                    |array| doc! {"$map": {"input": array, "as": name, "in": item}}.into(),
-                );
+                self.fold_array(array, |array| {
+                    doc! {"$map": {"input": array, "as": name, "in": item}}.into()
+                });
             }
             Change::MoveElement { array, matching, to } => {
                 let (name, element) = Root::document().element();

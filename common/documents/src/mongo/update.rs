@@ -7,8 +7,10 @@ use super::{filter::element_condition, path::check_name, pipeline::Pipeline};
 use crate::{Change, StoreResult, apply::check_path};
 
 /// The update of a command. Plain operators where every path is changed once and no change depends on another
-/// value; a pipeline reads and writes whole documents, but can say anything.
-pub(super) fn compile(update: &[Change]) -> StoreResult<Compiled> {
+/// value; a pipeline reads and writes whole documents, but can say anything but what an upsert does on insert.
+///
+/// Errors: [`StoreError::InvalidValue`](crate::StoreError::InvalidValue) for paths that can't be written.
+pub(super) fn compile(update: &[Change], upsert: bool) -> StoreResult<Compiled> {
     for change in update {
         for path in change.paths() {
             check_path(path)?;
@@ -17,7 +19,7 @@ pub(super) fn compile(update: &[Change]) -> StoreResult<Compiled> {
     }
     match operators(update)? {
         Some(operators) => Ok(Compiled::Operators(operators)),
-        None => Ok(Compiled::Pipeline(Pipeline::of(update)?)),
+        None => Ok(Compiled::Pipeline(Pipeline::of(update, upsert)?)),
     }
 }
 

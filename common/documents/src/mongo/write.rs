@@ -46,7 +46,7 @@ pub(super) async fn one(
             Ok(updated(result.matched_count, result.modified_count, result.upserted_id.is_some()))
         }
         Write::Update { filter, update, many, upsert } => {
-            let (query, changes) = (filter::condition(&filter)?, update::compile(&update)?);
+            let (query, changes) = (filter::condition(&filter)?, update::compile(&update, upsert)?);
             size(&doc! {"u": changes.clone()}, MAX_DOCUMENT_BYTES + STATEMENT_BYTES)?;
             let action = if many {
                 documents.update_many(query, changes)
@@ -153,7 +153,7 @@ fn statement(write: &Write) -> StoreResult<(Kind, Document)> {
             (Kind::Update, doc! {"q": {"_id": id}, "u": document, "upsert": true, "multi": false})
         }
         Write::Update { filter, update, many, upsert } => {
-            let (query, changes) = (filter::condition(filter)?, update::compile(update)?);
+            let (query, changes) = (filter::condition(filter)?, update::compile(update, *upsert)?);
             (Kind::Update, doc! {"q": query, "u": changes, "upsert": *upsert, "multi": *many})
         }
         Write::Delete { filter } => (Kind::Delete, doc! {"q": filter::condition(filter)?, "limit": 0}),
