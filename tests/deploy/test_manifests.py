@@ -287,6 +287,40 @@ def test_helm_lint():
     assert result.returncode == 0, result.stdout
 
 
+def test_the_chart_starts_a_server_that_passes_its_test(tmp_path):
+    """The embedded server with the chart's variables, and the script of `helm test` against it."""
+    binary = os.environ.get("CLEARML_SERVER_BINARY")
+    if not binary:
+        pytest.skip("CLEARML_SERVER_BINARY is not set")
+    tool("curl")
+    rendering = rendering_of("chart embedded")
+    [server] = pod(rendering.workload("server"))["containers"]
+    variables = {"CLEARML_CONFIG_DIR": "/nonexistent", "CLEARML__TELEMETRY__METRICS__LISTEN__PORT": "0"}
+    options = ["--api-port", "0", "--files-port", "0", "--web-port", "0", "--print", "json"]
+    command = [binary, "--data-dir", tmp_path / "data", *options]
+    environment = rendering.environment(server) | variables
+    with (tmp_path / "log").open("w") as log, subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True
+    ) as process:
+        try:
+            line = process.stdout.readline()
+            assert line, (tmp_path / "log").read_text()
+            started = json.loads(line)
+            [test] = [container for thing in rendering.of("Pod") for container in thing["spec"]["containers"]]
+            script = test["command"][-1].replace("/tmp/", f"{tmp_path}/")
+            addresses = {"apiserver:8008": "api_url", "webserver:8080": "web_url", "fileserver:8081": "files_url"}
+            for service, name in addresses.items():
+                script = script.replace(f"http://clearml-{service}", started[name])
+            variables = rendering.environment(test) | {"PATH": os.environ["PATH"]}
+            result = run("sh", "-c", script, env=variables)
+            assert result.returncode == 0, f"{result.stdout}{result.stderr}"
+            admin = f"admin:{rendering.secret('clearml-users')['admin_password']}"
+            login = run("curl", "-fsS", "-u", admin, "-X", "POST", f"{started['api_url']}/auth.login")
+            assert login.returncode == 0, login.stderr
+        finally:
+            process.terminate()
+
+
 def test_in_a_control_plane():
     """$CLEARML_DEPLOY_CHECK, a command, applies the folder k8s/ to a control plane."""
     command = os.environ.get("CLEARML_DEPLOY_CHECK")
