@@ -5,9 +5,11 @@ where it is set. What a tool is missing for is skipped with a line that says so.
 """
 
 import base64
+import json
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -90,6 +92,28 @@ class Rendering:
                 value = "pod-0"
             variables[entry["name"]] = value
         return variables
+
+
+def check_variables(variables: dict[str, str]) -> dict:
+    """The program reads these without complaint and has a setting for each; answers the effective configuration."""
+    known = effective_config({})
+    for name in variables:
+        setting = known
+        for key in name.removeprefix("CLEARML__").lower().split("__") if name.startswith("CLEARML__") else []:
+            assert key in setting, f"{name} sets nothing"
+            setting = setting[key]
+    return effective_config(variables)
+
+
+def effective_config(environment: dict[str, str]) -> dict:
+    if not (binary := os.environ.get("CLEARML_SERVER_BINARY")):
+        pytest.skip("CLEARML_SERVER_BINARY is not set")
+    with tempfile.TemporaryDirectory() as folder:
+        command = [binary, "--data-dir", folder, "config"]
+        variables = environment | {"CLEARML_CONFIG_DIR": "/nonexistent"}
+        result = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
 
 
 def stand_in(key: str) -> str:

@@ -5,7 +5,7 @@ import re
 import pytest
 import yaml
 
-from conftest import ROOT, run, tool
+from conftest import ROOT, check_variables, run, tool
 
 COMPOSE = sorted((ROOT / "docker").glob("docker-compose*.yml"))
 
@@ -41,6 +41,25 @@ def test_the_official_names_are_kept():
         "data/redis:/data",
     ]:
         assert f"${{CLEARML_ROOT:-/opt/clearml}}/{mount}" in volumes
+
+
+@pytest.mark.parametrize("name", ["apiserver", "fileserver", "webserver"])
+@pytest.mark.parametrize("given", [{}, {"CLEARML_FILES_HOST": "https://files.example.com"}], ids=["defaults", "files host"])
+def test_servers_know_their_variables(name, given):
+    services = yaml.safe_load((ROOT / "docker/docker-compose.yml").read_text())["services"]
+    variables = {key: interpolate(value, given) for key, value in services[name]["environment"].items()}
+    config = check_variables(variables)
+    if name == "apiserver":
+        urls = config["services"]["async_urls_delete"]["fileserver"]["url_prefixes"]
+        assert urls == ([given["CLEARML_FILES_HOST"]] if given else ["https://", "http://"])
+
+
+def interpolate(text: str, variables: dict[str, str]) -> str:
+    """`${NAME:-default}`, from the inside out."""
+    pattern = re.compile(r"\$\{([A-Z_]+):-([^{}]*)\}")
+    while found := pattern.search(text):
+        text = text[: found.start()] + variables.get(found[1], found[2]) + text[found.end() :]
+    return text
 
 
 def test_secrets_have_no_values():

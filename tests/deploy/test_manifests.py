@@ -3,12 +3,11 @@
 import json
 import os
 import subprocess
-import tempfile
 from pathlib import Path
 
 import pytest
 
-from conftest import CHART, ROOT, helm, parse, rendering_of, run, tool
+from conftest import CHART, ROOT, check_variables, helm, parse, rendering_of, run, tool
 
 # Containers that are root for a moment, to hand over folders of the node.
 ROOT_CONTAINERS = {"prepare"}
@@ -135,31 +134,10 @@ def test_secrets_hold_what_pods_ask_for(rendering):
 
 def test_servers_know_their_variables(rendering):
     """The real program reads each server's environment without complaint, and has a setting for each variable."""
-    if not os.environ.get("CLEARML_SERVER_BINARY"):
-        pytest.skip("CLEARML_SERVER_BINARY is not set")
-    known = effective_config({})
     for workload in rendering.workloads():
         for container in pod(workload)["containers"]:
-            if container["name"] not in SERVERS:
-                continue
-            environment = rendering.environment(container)
-            effective_config(environment)
-            for name in environment:
-                if not name.startswith("CLEARML__"):
-                    continue
-                setting = known
-                for key in name.removeprefix("CLEARML__").lower().split("__"):
-                    assert key in setting, f"{workload['metadata']['name']}: {name} sets nothing"
-                    setting = setting[key]
-
-
-def effective_config(environment: dict[str, str]) -> dict:
-    with tempfile.TemporaryDirectory() as folder:
-        command = [os.environ["CLEARML_SERVER_BINARY"], "--data-dir", folder, "config"]
-        variables = environment | {"CLEARML_CONFIG_DIR": "/nonexistent"}
-        result = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, check=False)
-    assert result.returncode == 0, result.stderr
-    return json.loads(result.stdout)
+            if container["name"] in SERVERS:
+                check_variables(rendering.environment(container))
 
 
 @pytest.mark.parametrize("name", ["overlay current_version", "overlay embedded", "chart cluster", "chart embedded"])
