@@ -1,13 +1,15 @@
-//! Measures the embedded event store: `cargo run --release -p clearml-events --example bench [directory]`.
+//! Measures an event store: `cargo run --release -p clearml-events --example bench [directory | url]`.
 //!
-//! Prints the rate of durable appends from 1, 4 and 16 writers with 1 000 scalars per call, and the latency of
+//! With a url, for example `http://127.0.0.1:9200`, that of Elasticsearch, in indices of its own, which are deleted in
+//! the end; otherwise the embedded one, in a folder below the directory. A number behind it divides the amount of
+//! data, for small machines. Prints the rate of durable appends from 1, 4 and 16 writers with 1 000 scalars per call, and the latency of
 //! histograms, raw pages and log pages over a million events.
 
-use std::{path::PathBuf, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use clearml_events::{
-    EmbeddedEvents, Event, EventStore, EventType, KeyField, KeyQuery, MetricFilter, NameLimits, Number,
-    Order, Pace, ScalarSampling, Selection, Source,
+    ElasticCluster, ElasticEvents, ElasticSettings, EmbeddedEvents, Event, EventStore, EventType, KeyField,
+    KeyQuery, MetricFilter, NameLimits, Number, Order, Pace, ScalarSampling, Selection, Source,
 };
 
 const BATCH: i64 = 1000;
@@ -39,11 +41,11 @@ fn logs(task: &str, first: i64, count: i64) -> Vec<Event> {
     (0..count).map(event).collect()
 }
 
-async fn append_rate(store: &EmbeddedEvents, writers: i64, calls: i64, series: i64) {
+async fn append_rate(store: &Arc<dyn EventStore>, writers: i64, calls: i64, series: i64) {
     let start = Instant::now();
     let tasks: Vec<_> = (0..writers)
         .map(|writer| {
-            let store = store.clone();
+            let store = Arc::clone(store);
             tokio::spawn(async move {
                 let task = format!("rate-{writers}-{series}-{writer}");
                 for call in 0..calls {
@@ -74,18 +76,52 @@ async fn time<T, F: Future<Output = T>>(name: &str, mut call: impl FnMut() -> F)
 
 #[tokio::main]
 async fn main() {
-    let directory = std::env::args().nth(1).map_or_else(std::env::temp_dir, PathBuf::from);
-    let directory = tempfile::tempdir_in(directory).expect("temporary directory");
-    let store = EmbeddedEvents::open(directory.path(), NameLimits::default()).expect("open");
+    let place = std::env::args().nth(1);
+    let part: i64 = std::env::args().nth(2).map_or(1, |part| part.parse().expect("a number"));
+    match place.filter(|place| place.starts_with("http")) {
+        Some(url) => {
+            let prefix = format!("bench-{:08x}-", rand::random::<u32>());
+            let settings = ElasticSettings {
+                events: ElasticCluster { hosts: vec![url.clone()], ..ElasticCluster::default() },
+                index_prefix: prefix.clone(),
+                ..ElasticSettings::default()
+            };
+            measure(Arc::new(ElasticEvents::connect(settings).await.expect("connect")), part).await;
+            clean_up(&url, &prefix).await;
+        }
+        None => {
+            let directory = std::env::args().nth(1).map_or_else(std::env::temp_dir, Into::into);
+            let directory = tempfile::tempdir_in(directory).expect("temporary directory");
+            let store = EmbeddedEvents::open(directory.path(), NameLimits::default()).expect("open");
+            measure(Arc::new(store), part).await;
+        }
+    }
+}
 
+async fn clean_up(url: &str, prefix: &str) {
+    use elasticsearch::http::{Method, headers::HeaderMap, transport::Transport};
+
+    let transport = Transport::single_node(url).expect("a url");
+    let kinds = EventType::ALL.map(|kind| format!("/{prefix}events-{kind}-company?ignore_unavailable=true"));
+    let templates = ["_index_template", "_component_template"].map(|kind| format!("/{kind}/{prefix}*"));
+    for path in kinds.iter().chain(&templates) {
+        let deletion =
+            transport.send(Method::Delete, path, HeaderMap::new(), None::<&()>, None::<&str>, None);
+        if let Err(error) = deletion.await {
+            eprintln!("failed to delete {path}: {error}");
+        }
+    }
+}
+
+async fn measure(store: Arc<dyn EventStore>, part: i64) {
     for series in [10, 100] {
-        append_rate(&store, 1, 200, series).await;
-        append_rate(&store, 4, 100, series).await;
-        append_rate(&store, 16, 50, series).await;
+        append_rate(&store, 1, 200 / part, series).await;
+        append_rate(&store, 4, 100 / part, series).await;
+        append_rate(&store, 16, 50 / part, series).await;
     }
 
     for (task, series) in [("one", 1), ("ten", 10)] {
-        for call in 0..1000 {
+        for call in 0..1000 / part {
             let events = scalars(task, series, call * BATCH / series, BATCH);
             store.append("company", events).await.expect("append");
         }
@@ -93,7 +129,7 @@ async fn main() {
         for field in [KeyField::Iter, KeyField::Timestamp] {
             let query =
                 ScalarSampling { source: source.clone(), metrics: MetricFilter::all(), field, samples: 2000 };
-            let name = format!("histogram of 1M points, {series} series, {field:?}");
+            let name = format!("histogram of {}k points, {series} series, {field:?}", 1000 / part);
             let sampled = time(&name, || store.sample_scalars(query.clone())).await.expect("sample");
             assert_eq!(sampled.len() as i64, series);
             let query = KeyQuery {
@@ -105,14 +141,14 @@ async fn main() {
                 limit: 10_000,
                 after: None,
             };
-            let name = format!("page of 10k of 1M scalars, {series} series, {field:?}");
+            let name = format!("page of 10k scalars, {series} series, {field:?}");
             time(&name, || store.key_page(query.clone())).await.expect("page");
         }
         let selection = Selection::new(source, EventType::Scalar);
-        time("exact count of 1M", || store.count(&selection, None)).await.expect("count");
+        time("exact count of all", || store.count(&selection, None)).await.expect("count");
     }
 
-    for call in 0..300 {
+    for call in 0..300 / part {
         store.append("company", logs("log", call * BATCH, BATCH)).await.expect("append");
     }
     let query = KeyQuery {
@@ -124,7 +160,7 @@ async fn main() {
         limit: 5000,
         after: None,
     };
-    time("last 5 000 of 300k log events", || store.key_page(query.clone())).await.expect("page");
+    time("last 5 000 log events", || store.key_page(query.clone())).await.expect("page");
 
     let start = Instant::now();
     let deleted = store.delete("company", &["one".to_owned()], Pace::Fast).await.expect("delete");

@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use bson::{Bson, Document};
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 /// The iteration that marks a scalar as a "single value" (spec 05 §1).
@@ -170,14 +170,13 @@ impl TryFrom<Document> for Event {
     type Error = InvalidEvent;
 
     /// Reads a normalised document (spec 05 §2.2). It must have `type`, `task`, `timestamp` and `@timestamp`
-    /// (a string as in the specification, or a number of milliseconds).
+    /// (dates as in the specification, also without a zone, or numbers of milliseconds).
     fn try_from(document: Document) -> Result<Self, InvalidEvent> {
         let kind = document.get_str("type").ok().and_then(|name| name.parse().ok());
         let event_type = kind.ok_or(InvalidEvent("type"))?;
         let task = document.get_str("task").map_err(|_| InvalidEvent("task"))?.to_owned();
-        let timestamp =
-            document.get("timestamp").and_then(truncated_integer).ok_or(InvalidEvent("timestamp"))?;
-        let written = document.get("@timestamp").and_then(written_at).ok_or(InvalidEvent("@timestamp"))?;
+        let timestamp = document.get("timestamp").and_then(moment).ok_or(InvalidEvent("timestamp"))?;
+        let written = document.get("@timestamp").and_then(moment).ok_or(InvalidEvent("@timestamp"))?;
 
         let mut event = Self::new(event_type, task, timestamp, written);
         for (name, value) in document {
@@ -248,16 +247,28 @@ fn truncated_integer(value: &Bson) -> Option<i64> {
     }
 }
 
-fn written_at(value: &Bson) -> Option<i64> {
+/// Milliseconds, a date as text, or milliseconds as text.
+fn moment(value: &Bson) -> Option<i64> {
     match value {
-        Bson::String(text) => DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp_millis()),
+        Bson::String(text) => moment_of_text(text.trim()),
         Bson::DateTime(time) => Some(time.timestamp_millis()),
         other => truncated_integer(other),
     }
 }
 
+fn moment_of_text(text: &str) -> Option<i64> {
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Some(time.timestamp_millis());
+    }
+    // Old documents have times without a zone.
+    let naive = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"]
+        .into_iter()
+        .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok());
+    naive.map(|time| time.and_utc().timestamp_millis()).or_else(|| text.parse().ok())
+}
+
 /// `YYYY-MM-DDTHH:MM:SS.mmmZ`.
-fn written_text(milliseconds: i64) -> String {
+pub(crate) fn written_text(milliseconds: i64) -> String {
     let time = DateTime::<Utc>::from_timestamp_millis(milliseconds).unwrap_or_default();
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }

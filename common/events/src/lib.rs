@@ -4,7 +4,11 @@
 //! images by iteration, delete by task. [`StatisticsStore`] keeps the time series of workers, queues and
 //! serving containers (spec 04). Nothing above this crate knows which back end runs.
 //!
-//! Names and urls are compared bytewise. Among events with equal sort keys, the order is that of insertion.
+//! [`EmbeddedEvents`] keeps them in a file, [`ElasticEvents`] in Elasticsearch, in the indices of an official
+//! server.
+//!
+//! Names and urls are compared bytewise. Among events of one type with equal sort keys, the order is that of
+//! insertion; between types it is open.
 
 mod elastic;
 mod embedded;
@@ -30,4 +34,4 @@ pub use statistics::{
     ServingBucket, ServingField, ServingQuery, ServingSample, StatisticsStore, WorkerBucket, WorkerSample,
     WorkerSeries, WorkerStatsQuery,
 };
-pub use store::{EventError, EventResult, EventStore};
+pub use store::{EventError, EventResult, EventStore, RejectedEvent};

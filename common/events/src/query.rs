@@ -285,6 +285,16 @@ pub enum WindowKind {
     Plots,
 }
 
+impl WindowKind {
+    /// The type of its events.
+    pub(crate) const fn event_type(self) -> EventType {
+        match self {
+            Self::Images => EventType::Image,
+            Self::Plots => EventType::Plot,
+        }
+    }
+}
+
 /// What an iteration window knows of a metric at its start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetricState {

@@ -21,12 +21,28 @@ pub enum EventError {
     /// A position that was not made by this store, or not for this query.
     #[error("invalid position")]
     InvalidPosition,
-    /// The store can't be reached: worth another try.
+    /// Some events of an append can't be stored for what is in them, for example a value that contradicts the
+    /// type that a field has in an index. All others are stored and visible.
+    #[error("{} document(s) failed to index., extra_info={}", .0.len(), first_reason(.0))]
+    Rejected(Vec<RejectedEvent>),
+    /// The store can't be reached, or is too busy: worth another try.
     #[error("{0}")]
     Unavailable(String),
     /// Anything else.
     #[error("{0}")]
     Backend(String),
+}
+
+/// An event that can't be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RejectedEvent {
+    /// Its place in the appended list.
+    pub place: usize,
+    pub reason: String,
+}
+
+fn first_reason(rejected: &[RejectedEvent]) -> &str {
+    rejected.first().map_or("", |event| event.reason.as_str())
 }
 
 /// A store of events. What a task never had, or a company that never had events, is an empty answer, never
@@ -39,7 +55,11 @@ pub trait EventStore: Send + Sync + 'static {
     ///
     /// An event with the type, task, iteration, metric, variant and key of a stored one replaces it and
     /// counts as new in the order of insertion; so do repetitions within the list. Log events are never
-    /// replaced. After an error none or a first part of the list is stored.
+    /// replaced. After an error none or a part of the list is stored; after [`EventError::Rejected`] all but the
+    /// events that it names.
+    ///
+    /// In Elasticsearch, what identifies an event is joined with dashes (spec 05 §2.2), so that metric `a-b` with
+    /// variant `c` and metric `a` with variant `b-c` are the same.
     async fn append(&self, company: &str, events: Vec<Event>) -> EventResult<()>;
 
     // ---- pages and counts ----
@@ -170,9 +190,9 @@ pub trait EventStore: Send + Sync + 'static {
 
     // ---- deletion ----
 
-    /// Deletes all events of tasks or models of one company; how many (spec 05 §12). They vanish for readers
-    /// at the start; room is freed at the given pace without holding up other writers, and when the call
-    /// returns (or, if its future is dropped, after a while).
+    /// Deletes all events of tasks or models of one company; how many (spec 05 §12), at the given pace and
+    /// without holding up other writers. When the call returns, all are gone; if its future is dropped, they
+    /// are after a while. A store that can do so hides them from readers at the start.
     async fn delete(&self, company: &str, tasks: &[String], pace: Pace) -> EventResult<u64>;
 
     /// Deletes log events of a task; how many (spec 05 §5).

@@ -15,15 +15,6 @@ use crate::{
     VariantState, Window, WindowKind,
 };
 
-impl WindowKind {
-    const fn event_type(self) -> EventType {
-        match self {
-            Self::Images => EventType::Image,
-            Self::Plots => EventType::Plot,
-        }
-    }
-}
-
 /// The latest plots of each variant (spec 05 §8).
 pub(super) fn latest_plots(
     reader: &Reader,

@@ -10,6 +10,35 @@ pub(crate) mod scalars;
 pub(crate) mod statistics;
 pub(crate) mod windows;
 
+/// Gives all tests of events, by module, to a macro.
+macro_rules! all {
+    ($tests:ident) => {
+        $tests! {
+            append {
+                events_come_back_as_sent same_identity_replaces key_and_missing_iteration_are_part_of_the_identity
+                logs_are_never_replaced companies_and_tasks_are_apart counts_are_exact_or_capped
+                names_and_last_iterations
+            }
+            paging {
+                equal_keys_complete_the_page position_is_a_key_and_zero_is_a_real_one logs_are_filtered_by_metric
+                all_types_merge_by_iteration raw_scalars_by_either_field scrolls_are_exact
+                scrolls_over_chosen_iterations_of_many_tasks vectors_by_iteration
+            }
+            scalars {
+                worked_example like_intervals_are_sampled_together may_have_one_point_more
+                values_are_rounded_to_32_bits long_series_are_sampled_in_parts single_values latest_values_above_zero
+            }
+            windows {
+                latest_plots_of_each_variant recycled_urls_are_known windows_go_both_ways
+                one_event_per_variant_and_iteration
+            }
+            samples { image_ranges_know_the_oldest_file image_up_to_an_iteration next_images plot_samples }
+            deletion { deletes_everything_of_the_tasks deletes_at_a_pace clears_logs collects_urls }
+        }
+    };
+}
+pub(crate) use all;
+
 use clearml_events::{Event, EventStore, EventType, MetricFilter, MetricVariants, Number, Source};
 
 /// Time of the first event of most tests, milliseconds.

@@ -5,7 +5,7 @@ use clearml_events::{
     Order, ScrollQuery, Selection,
 };
 
-use super::{Setup, event, log, messages, only, plot, scalar};
+use super::{Setup, T0, event, log, messages, only, plot, scalar};
 
 fn key_query(
     setup: &Setup<'_>,
@@ -103,28 +103,28 @@ pub(crate) async fn all_types_merge_by_iteration(setup: &Setup<'_>) {
         let mut query = key_query(setup, EventType::Log, KeyField::Iter, Order::Descending, limit);
         query.event_type = None;
         let events: Vec<_> = key_pages(setup, query).await.into_iter().flatten().collect();
-        let kinds: Vec<_> = events.iter().map(|event| (event.event_type, event.iter)).collect();
-        let expected = [
-            (EventType::Scalar, Some(2)),
-            (EventType::Log, Some(2)),
-            (EventType::Scalar, Some(2)),
-            (EventType::Plot, Some(1)),
-        ];
-        assert_eq!(kinds[..4], expected, "limit {limit}");
-        // Those without iteration come last, none is lost.
-        let rest: Vec<_> = kinds[4..].iter().map(|kind| kind.0).collect();
-        assert_eq!(
-            rest,
-            [EventType::Log, EventType::Log, EventType::Scalar, EventType::Plot],
-            "limit {limit}"
-        );
-        assert_eq!(events[4].timestamp, 5);
+        let iterations: Vec<_> = events.iter().map(|event| event.iter).collect();
+        let without = [None; 4];
+        assert_eq!(iterations[..4], [Some(2), Some(2), Some(2), Some(1)], "limit {limit}");
+        // Those without iteration come last, none is lost. Between types, the order is open.
+        assert_eq!(iterations[4..], without, "limit {limit}");
+        let kinds = |events: &[Event]| {
+            let mut kinds: Vec<_> = events.iter().map(|event| event.event_type).collect();
+            kinds.sort_unstable();
+            kinds
+        };
+        use EventType::{Log, Plot, Scalar};
+        assert_eq!(kinds(&events[..3]), [Scalar, Scalar, Log], "limit {limit}");
+        assert_eq!(kinds(&events[3..4]), [Plot]);
+        assert_eq!(kinds(&events[4..]), [Scalar, Plot, Log, Log], "limit {limit}");
+        let variants = events.iter().filter(|event| event.event_type == Scalar && event.iter.is_some());
+        assert_eq!(variants.map(|event| event.variant.as_str()).collect::<Vec<_>>(), ["v", "w"]);
     }
 }
 
 pub(crate) async fn raw_scalars_by_either_field(setup: &Setup<'_>) {
     // Time runs against the iterations, and the value is not a 32-bit float.
-    let raw = |iter: i64| Event { timestamp: 1000 - iter, ..scalar("t", "m", "v", iter, 0.1 + iter as f64) };
+    let raw = |iter: i64| Event { timestamp: T0 - iter, ..scalar("t", "m", "v", iter, 0.1 + iter as f64) };
     setup.append((0..50).map(raw).collect()).await;
     setup.append(vec![scalar("t", "m", "other", 3, 9.0)]).await;
     for (field, first) in [(KeyField::Iter, 0), (KeyField::Timestamp, 49)] {

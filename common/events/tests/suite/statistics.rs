@@ -1,5 +1,8 @@
 //! Usage statistics.
+//!
+//! Times are moments of a few seconds behind [`T0`], which all intervals divide.
 
+use super::T0;
 use clearml_events::{
     BucketRange, QueueSample, ServingAggregate, ServingField, ServingQuery, ServingSample, StatisticsStore,
     WorkerBucket, WorkerSample, WorkerStatsQuery,
@@ -7,7 +10,7 @@ use clearml_events::{
 
 fn sample(worker: &str, timestamp: i64, metric: &str, variant: &str, value: f64) -> WorkerSample {
     WorkerSample {
-        timestamp,
+        timestamp: T0 + timestamp,
         worker: worker.to_owned(),
         task: None,
         category: metric.split('_').next().unwrap_or_default().to_owned(),
@@ -43,7 +46,7 @@ pub(crate) async fn workers(store: &dyn StatisticsStore) {
     assert_eq!(store.worker_metric_keys("c", &["unknown".to_owned()]).await.unwrap(), []);
     assert_eq!(store.worker_metric_keys("other", &[]).await.unwrap(), []);
 
-    let range = BucketRange { from: 1000, to: 2999, interval: 1000 };
+    let range = BucketRange { from: T0 + 1000, to: T0 + 2999, interval: 1000 };
     let query = WorkerStatsQuery {
         range,
         metrics: vec!["cpu_usage".to_owned()],
@@ -53,9 +56,9 @@ pub(crate) async fn workers(store: &dyn StatisticsStore) {
     let series = store.worker_series("c", &query).await.unwrap();
     assert_eq!(series.iter().map(|series| series.worker.as_str()).collect::<Vec<_>>(), ["a", "b"]);
     let expected = [
-        WorkerBucket { start: 1000, average: 20.0, minimum: 10.0, maximum: 30.0 },
+        WorkerBucket { start: T0 + 1000, average: 20.0, minimum: 10.0, maximum: 30.0 },
         WorkerBucket {
-            start: 2000,
+            start: T0 + 2000,
             average: f64::from(0.1_f32),
             minimum: f64::from(0.1_f32),
             maximum: f64::from(0.1_f32),
@@ -70,8 +73,8 @@ pub(crate) async fn workers(store: &dyn StatisticsStore) {
     assert_eq!(store.worker_activity("other", range).await.unwrap(), None);
     let activity = store.worker_activity("c", range).await.unwrap().unwrap();
     let counts: Vec<_> = activity.iter().map(|bucket| (bucket.start, bucket.total, bucket.active)).collect();
-    assert_eq!(counts, [(1000, 1, 0), (2000, 2, 1)]);
-    let later = BucketRange { from: 5000, to: 6000, interval: 1000 };
+    assert_eq!(counts, [(T0 + 1000, 1, 0), (T0 + 2000, 2, 1)]);
+    let later = BucketRange { from: T0 + 5000, to: T0 + 6000, interval: 1000 };
     assert_eq!(store.worker_activity("c", later).await.unwrap(), Some(Vec::new()));
 
     let many = (0..15).map(|worker| sample(&format!("w{worker:02}"), 1000, "cpu_usage", "0", 1.0));
@@ -87,8 +90,8 @@ pub(crate) async fn workers(store: &dyn StatisticsStore) {
 }
 
 pub(crate) async fn queues(store: &dyn StatisticsStore) {
-    let point = |queue: &str, timestamp, average_waiting_time, queue_length| QueueSample {
-        timestamp,
+    let point = |queue: &str, timestamp: i64, average_waiting_time, queue_length| QueueSample {
+        timestamp: T0 + timestamp,
         queue: queue.to_owned(),
         average_waiting_time,
         queue_length,
@@ -106,22 +109,22 @@ pub(crate) async fn queues(store: &dyn StatisticsStore) {
         )
         .await
         .unwrap();
-    let range = BucketRange { from: 0, to: 300, interval: 100 };
+    let range = BucketRange { from: T0, to: T0 + 300, interval: 100 };
     let buckets = store.queue_buckets("c", range, &[]).await.unwrap().unwrap();
     let points: Vec<_> = buckets
         .iter()
         .flat_map(|bucket| bucket.queues.iter().map(|point| (bucket.start, point)))
         .map(|(start, point)| (start, point.queue.as_str(), point.average_waiting_time, point.queue_length))
         .collect();
-    assert_eq!(points, [(100, "q", 7.5, 9), (200, "r", 0.0, 3)]);
+    assert_eq!(points, [(T0 + 100, "q", 7.5, 9), (T0 + 200, "r", 0.0, 3)]);
     let only_r = store.queue_buckets("c", range, &["r".to_owned()]).await.unwrap().unwrap();
     assert_eq!(only_r.len(), 1);
     assert_eq!(store.queue_buckets("other", range, &[]).await.unwrap(), None);
 }
 
 pub(crate) async fn serving(store: &dyn StatisticsStore) {
-    let report = |container: &str, timestamp, requests_num, cpu_usage| ServingSample {
-        timestamp,
+    let report = |container: &str, timestamp: i64, requests_num, cpu_usage| ServingSample {
+        timestamp: T0 + timestamp,
         container_id: container.to_owned(),
         endpoint_url: "http://e".to_owned(),
         requests_num,
@@ -143,7 +146,7 @@ pub(crate) async fn serving(store: &dyn StatisticsStore) {
     let history = async |field, aggregate| {
         let query = ServingQuery {
             endpoint_url: "http://e".to_owned(),
-            range: BucketRange { from: 100, to: 399, interval: 100 },
+            range: BucketRange { from: T0 + 100, to: T0 + 399, interval: 100 },
             field,
             aggregate,
         };
@@ -152,11 +155,11 @@ pub(crate) async fn serving(store: &dyn StatisticsStore) {
     };
     let named = |name: &str, value| (name.to_owned(), value);
     let requests = history(ServingField::RequestsNum, ServingAggregate::Maximum).await;
-    assert_eq!(requests[0], (100, vec![named("a", Some(20_000_001.0)), named("b", Some(5.0))]));
-    assert_eq!(requests[1], (300, vec![named("b", None)]));
+    assert_eq!(requests[0], (T0 + 100, vec![named("a", Some(20_000_001.0)), named("b", Some(5.0))]));
+    assert_eq!(requests[1], (T0 + 300, vec![named("b", None)]));
     let load = history(ServingField::CpuUsage, ServingAggregate::Average).await;
     let average = f64::midpoint(f64::from(0.1_f32), f64::from(0.3_f32));
-    assert_eq!(load[0], (100, vec![named("a", None), named("b", Some(average))]));
+    assert_eq!(load[0], (T0 + 100, vec![named("a", None), named("b", Some(average))]));
     let nobody = ServingQuery {
         endpoint_url: "http://unknown".to_owned(),
         range: BucketRange { from: 0, to: 1, interval: 1 },

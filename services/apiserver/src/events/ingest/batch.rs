@@ -6,7 +6,7 @@ use std::{borrow::Cow, collections::HashMap};
 use bson::{Bson, DateTime, Document, doc};
 use chrono::DateTime as CalendarTime;
 use clearml_documents::{Collection, Filter, Write};
-use clearml_events::{Event, EventType, Number};
+use clearml_events::{Event, EventError, EventType, Number, RejectedEvent};
 use indexmap::IndexMap;
 
 use super::{
@@ -105,8 +105,21 @@ impl<'a> Batch<'a> {
         }
         prepare_plots(&mut events, &self.app.settings.events).await?;
         self.added += events.len() as i64;
-        self.app.events.append(self.call.company(), events).await?;
+        match self.app.events.append(self.call.company(), events).await {
+            Err(EventError::Rejected(rejected)) => self.note_rejected(rejected),
+            outcome => outcome?,
+        }
         Ok(())
+    }
+
+    /// The store has all others.
+    fn note_rejected(&mut self, rejected: Vec<RejectedEvent>) {
+        let count = rejected.len() as i64;
+        self.added -= count;
+        self.unindexable.count += count;
+        if let Some(first) = rejected.into_iter().next() {
+            self.unindexable.reason.get_or_insert(first.reason);
+        }
     }
 
     /// Updates models and tasks, and answers.
