@@ -2,9 +2,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    ops::ControlFlow,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
 };
@@ -31,6 +32,13 @@ const PARTS_PER_CURVE: i64 = 8;
 /// Iterations of a range; shorter ones are not worth it.
 const MIN_PART_WIDTH: i64 = 1000;
 
+/// Points that one histogram keeps in memory, 16 bytes each: up to here the events are read once. Above, once
+/// for their extents and once for their averages.
+const MAX_POINTS: usize = 1_500_000;
+
+/// Points that a thread takes from the common number at once.
+const POINTS_PER_PORTION: usize = 1000;
+
 /// One metric and variant: usually one series, more if scalars have keys.
 struct Curve {
     metric: String,
@@ -48,6 +56,9 @@ struct Part {
     last: i64,
 }
 
+/// Keys and values of events; NaN, which no event has, stands for no value.
+type Points = Vec<(i64, f64)>;
+
 /// A histogram of scalars (spec 05 §7.1).
 pub(super) fn sample(
     reader: &Reader,
@@ -55,21 +66,41 @@ pub(super) fn sample(
     query: &ScalarSampling,
     limits: NameLimits,
 ) -> EventResult<Vec<SampledSeries>> {
-    let found = find_curves(&reader.connection, &query.source, &query.metrics)?;
-    let (curves, mut extents) = measure(&reader.connection, found, query.samples)?;
-    if query.field == KeyField::Timestamp {
-        measure_timestamps(reader, readers, &curves, &mut extents)?;
-    }
-    let groups = group(limit_names(curves.into_iter().zip(extents).collect(), limits), query.samples);
+    sample_within(reader, readers, query, limits, MAX_POINTS)
+}
 
-    let mut curves = Vec::new();
-    let mut intervals = Vec::new();
-    for Group { interval, mut members } in groups {
-        members.sort_by(|a, b| (&a.metric, &a.variant).cmp(&(&b.metric, &b.variant)));
-        intervals.resize(intervals.len() + members.len(), interval);
-        curves.extend(members);
+fn sample_within(
+    reader: &Reader,
+    readers: &Readers,
+    query: &ScalarSampling,
+    limits: NameLimits,
+    max_points: usize,
+) -> EventResult<Vec<SampledSeries>> {
+    let found = find_curves(&reader.connection, &query.source, &query.metrics)?;
+    let curves = limit_names(find_ends(&reader.connection, found)?, limits);
+    let points = read_points(reader, readers, &curves, query.field, max_points)?;
+    let is_read = points.is_some();
+    let (extents, points): (Vec<Extent>, Vec<Points>) = match points {
+        Some(points) => (points.iter().map(extent).collect(), points),
+        None => (measure(reader, readers, &curves, query)?, vec![Points::new(); curves.len()]),
+    };
+    // Curves whose events have just been deleted are gone.
+    let measured = curves.into_iter().zip(points).zip(extents).filter(|(_, extent)| extent.count > 0);
+
+    let (mut curves, mut intervals, mut points) = (Vec::new(), Vec::new(), Vec::new());
+    for Group { interval, mut members } in group(measured, query.samples) {
+        members.sort_by(|(a, _), (b, _)| (&a.metric, &a.variant).cmp(&(&b.metric, &b.variant)));
+        for (curve, of_curve) in members {
+            curves.push(curve);
+            intervals.push(interval);
+            points.push(of_curve);
+        }
     }
-    let buckets = average(reader, readers, &curves, &intervals, query.field)?;
+    let buckets = if is_read {
+        points.into_iter().zip(intervals).map(|(points, interval)| average_points(points, interval)).collect()
+    } else {
+        average(reader, readers, &curves, &intervals, query.field)?
+    };
     let sampled = curves.into_iter().zip(buckets).map(|(Curve { metric, variant, .. }, buckets)| {
         let (x, y) = buckets.averages();
         SampledSeries { metric, variant, x, y }
@@ -103,38 +134,117 @@ fn find_curves(
     Ok(curves)
 }
 
-/// Extents over the iterations, with the count capped at the wanted samples. Curves without events are left
-/// out; the others learn their first and last iteration.
-fn measure(
-    connection: &Connection,
-    found: Vec<Curve>,
-    samples: usize,
-) -> rusqlite::Result<(Vec<Curve>, Vec<Extent>)> {
+/// The curves that have events, with their first and last iteration.
+fn find_ends(connection: &Connection, mut curves: Vec<Curve>) -> rusqlite::Result<Vec<Curve>> {
     let mut statement = connection.prepare_cached(
-        "SELECT (SELECT count(*) FROM (SELECT 1 FROM scalars WHERE series = ?1 AND iter > ?2 LIMIT ?3)), \
-         (SELECT min(iter) FROM scalars WHERE series = ?1 AND iter > ?2), \
+        "SELECT (SELECT min(iter) FROM scalars WHERE series = ?1 AND iter > ?2), \
          (SELECT max(iter) FROM scalars WHERE series = ?1 AND iter > ?2)",
     )?;
-    let enough = i64::try_from(samples).unwrap_or(i64::MAX);
-    let (mut curves, mut extents) = (Vec::new(), Vec::new());
-    for mut curve in found {
-        let mut count = 0;
+    for curve in &mut curves {
         for id in &curve.ids {
-            let (events, first, last): (i64, Option<i64>, Option<i64>) = statement
-                .query_row(params![id, SINGLE_VALUE_ITERATION, enough], |row| {
-                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-                })?;
-            if let (Some(first), Some(last)) = (first, last) {
+            let ends =
+                statement.query_row([*id, SINGLE_VALUE_ITERATION], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            if let (Some(first), Some(last)) = ends {
                 curve.iterations = (curve.iterations.0.min(first), curve.iterations.1.max(last));
-                count += events as u64;
             }
         }
-        if count > 0 {
-            extents.push(Extent { count, min: curve.iterations.0, max: curve.iterations.1 });
-            curves.push(curve);
+    }
+    curves.retain(|curve| curve.iterations.0 <= curve.iterations.1);
+    Ok(curves)
+}
+
+/// All points of the curves; `None` if they are too many to keep.
+fn read_points(
+    reader: &Reader,
+    readers: &Readers,
+    curves: &[Curve],
+    field: KeyField,
+    max_points: usize,
+) -> EventResult<Option<Vec<Points>>> {
+    let parts = split(curves, &vec![1; curves.len()]);
+    let left = AtomicUsize::new(max_points);
+    let too_many = AtomicBool::new(false);
+    let read = on_two_threads(reader, readers, &parts, |reader, part| {
+        let mut points = Points::new();
+        // Counted in portions: the threads share the counter.
+        let mut allowed = 0;
+        for id in &curves[part.curve].ids {
+            each_point(&reader.connection, *id, part, field, |key, value| {
+                if allowed == 0 {
+                    allowed = POINTS_PER_PORTION;
+                    let taken = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                        left.checked_sub(POINTS_PER_PORTION)
+                    });
+                    if taken.is_err() || too_many.load(Ordering::Relaxed) {
+                        too_many.store(true, Ordering::Relaxed);
+                        return ControlFlow::Break(());
+                    }
+                }
+                allowed -= 1;
+                points.push((key, value.unwrap_or(f64::NAN)));
+                ControlFlow::Continue(())
+            })?;
+        }
+        left.fetch_add(allowed, Ordering::Relaxed);
+        Ok(points)
+    })?;
+    if too_many.into_inner() {
+        return Ok(None);
+    }
+    let mut all = vec![Points::new(); curves.len()];
+    for (part, mut points) in parts.iter().zip(read) {
+        let of_curve = &mut all[part.curve];
+        if of_curve.is_empty() {
+            *of_curve = points;
+        } else {
+            of_curve.append(&mut points);
         }
     }
-    Ok((curves, extents))
+    Ok(Some(all))
+}
+
+fn extent(points: &Points) -> Extent {
+    let none = Extent { count: 0, min: i64::MAX, max: i64::MIN };
+    points.iter().fold(none, |extent, (key, _)| Extent {
+        count: extent.count + 1,
+        min: extent.min.min(*key),
+        max: extent.max.max(*key),
+    })
+}
+
+fn average_points(points: Points, interval: i64) -> Buckets {
+    let mut buckets = Buckets::new(interval);
+    for (key, value) in points {
+        buckets.add(key, Some(value).filter(|value| !value.is_nan()));
+    }
+    buckets
+}
+
+/// Extents over the queried field, with the count capped at the wanted samples.
+fn measure(
+    reader: &Reader,
+    readers: &Readers,
+    curves: &[Curve],
+    query: &ScalarSampling,
+) -> EventResult<Vec<Extent>> {
+    let mut statement = reader.connection.prepare_cached(
+        "SELECT count(*) FROM (SELECT 1 FROM scalars WHERE series = ?1 AND iter > ?2 LIMIT ?3)",
+    )?;
+    let enough = i64::try_from(query.samples).unwrap_or(i64::MAX);
+    let mut extents = Vec::new();
+    for curve in curves {
+        let mut count = 0;
+        for id in &curve.ids {
+            let events: i64 =
+                statement.query_row(params![id, SINGLE_VALUE_ITERATION, enough], |row| row.get(0))?;
+            count += events as u64;
+        }
+        extents.push(Extent { count, min: curve.iterations.0, max: curve.iterations.1 });
+    }
+    if query.field == KeyField::Timestamp {
+        measure_timestamps(reader, readers, curves, &mut extents)?;
+    }
+    Ok(extents)
 }
 
 /// Replaces the bounds of extents over iterations by those over timestamps.
@@ -168,13 +278,13 @@ fn measure_timestamps(
 }
 
 /// Cuts metrics and variants (spec 05 §4.3, half variants); the list is ordered by metric.
-fn limit_names(found: Vec<(Curve, Extent)>, limits: NameLimits) -> Vec<(Curve, Extent)> {
-    let distinct = found.chunk_by(|a, b| a.0.metric == b.0.metric).count();
+fn limit_names(found: Vec<Curve>, limits: NameLimits) -> Vec<Curve> {
+    let distinct = found.chunk_by(|a, b| a.metric == b.metric).count();
     let (max_metrics, max_variants) = limits.halved_for_metrics(distinct);
-    let mut limited: Vec<(Curve, Extent)> = Vec::with_capacity(found.len());
+    let mut limited: Vec<Curve> = Vec::with_capacity(found.len());
     let (mut metrics, mut variants) = (0, 0);
     let mut metric = None;
-    for (curve, extent) in found {
+    for curve in found {
         if metric.as_ref() != Some(&curve.metric) {
             metric = Some(curve.metric.clone());
             metrics += 1;
@@ -182,7 +292,7 @@ fn limit_names(found: Vec<(Curve, Extent)>, limits: NameLimits) -> Vec<(Curve, E
         }
         variants += 1;
         if metrics <= max_metrics && variants <= max_variants {
-            limited.push((curve, extent));
+            limited.push(curve);
         }
     }
     limited
@@ -200,7 +310,10 @@ fn average(
     let averaged = on_two_threads(reader, readers, &parts, |reader, part| {
         let mut buckets = Buckets::new(intervals[part.curve]);
         for id in &curves[part.curve].ids {
-            add_part(&reader.connection, &mut buckets, *id, part, field)?;
+            each_point(&reader.connection, *id, part, field, |key, value| {
+                buckets.add(key, value);
+                ControlFlow::Continue(())
+            })?;
         }
         Ok(buckets)
     })?;
@@ -265,12 +378,13 @@ fn on_two_threads<T: Send>(
     Ok(done.into_iter().map(|(_, result)| result).collect())
 }
 
-fn add_part(
+/// Calls `each` with key and value of the events of a part, until it breaks.
+fn each_point(
     connection: &Connection,
-    buckets: &mut Buckets,
     series: i64,
     part: &Part,
     field: KeyField,
+    mut each: impl FnMut(i64, Option<f64>) -> ControlFlow<()>,
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(match field {
         KeyField::Iter => "SELECT iter, value FROM scalars WHERE series = ?1 AND iter BETWEEN ?2 AND ?3",
@@ -280,8 +394,9 @@ fn add_part(
     })?;
     let mut rows = statement.query([series, part.first, part.last])?;
     while let Some(row) = rows.next()? {
-        let value = number(row.get_ref(1)?);
-        buckets.add(row.get(0)?, value.map(Number::rounded));
+        if each(row.get(0)?, number(row.get_ref(1)?).map(Number::rounded)).is_break() {
+            break;
+        }
     }
     Ok(())
 }
@@ -357,3 +472,6 @@ pub(super) fn latest(reader: &Reader, source: &Source, limits: NameLimits) -> Ev
         by_metric.take(metrics).flat_map(|values| values.iter().take(variants).cloned()).collect();
     Ok(latest)
 }
+
+#[cfg(test)]
+mod tests;
