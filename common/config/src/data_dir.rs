@@ -3,7 +3,7 @@
 use std::{
     fs::{self, DirBuilder, File, TryLockError},
     io::{Read, Seek, Write},
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -47,6 +47,7 @@ impl DataDir {
             .write(true)
             .create(true)
             .truncate(false)
+            .mode(0o600)
             .open(&lock_path)
             .map_err(|error| failed(format!("{LOCK_FILE}: {error}")))?;
         match lock.try_lock() {

@@ -19,6 +19,8 @@ use options::{Command, Options};
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
+    // What is stored is its owner's alone, whatever writes it: databases, uploads, secrets.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let options = Options::parse();
     match execute(&options) {
         Ok(()) => ExitCode::SUCCESS,

@@ -66,6 +66,18 @@ fn people_read_the_addresses_and_a_block_to_paste() {
     server.stop();
 }
 
+/// Nobody but the owner may do anything with the folder and what is in it.
+fn assert_private(path: &std::path::Path) {
+    let metadata = fs::symlink_metadata(path).unwrap();
+    let mode = metadata.permissions().mode();
+    assert_eq!(mode & 0o077, 0, "{} has mode {mode:o}", path.display());
+    if metadata.is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            assert_private(&entry.unwrap().path());
+        }
+    }
+}
+
 #[test]
 fn the_three_servers_know_each_other() {
     let folder = folder();
@@ -85,6 +97,7 @@ fn the_three_servers_know_each_other() {
     let bearer = format!("Authorization: Bearer {token}\r\n");
     assert_eq!(server.http("web_url", "GET", "/files/p/a.txt", &bearer, ""), (200, "hello".to_owned()));
     assert_eq!(server.http("files_url", "GET", "/p/a.txt", "", "").0, 401);
+    assert_private(&folder.path().join("data"));
     let (status, text) = server.http("web_url", "GET", "/api/v2.31/debug.ping", "", "");
     assert_eq!(status, 200);
     assert!(text.contains("ClearML server"), "{text}");

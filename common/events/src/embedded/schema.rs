@@ -1,6 +1,10 @@
 //! The tables, and how a file becomes one of the present version.
 
-use std::{path::Path, time::Duration};
+use std::{
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
+    path::Path,
+    time::Duration,
+};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
@@ -18,6 +22,7 @@ const STATEMENT_CACHE: usize = 64;
 
 /// Opens the file for the one writer, makes or migrates it.
 pub(super) fn open_for_writing(path: &Path) -> EventResult<Connection> {
+    make_private(path).map_err(|error| EventError::Unavailable(format!("{}: {error}", path.display())))?;
     let mut connection = Connection::open(path)?;
     prepare(&connection)?;
     connection.execute_batch(
@@ -30,6 +35,24 @@ pub(super) fn open_for_writing(path: &Path) -> EventResult<Connection> {
     )?;
     migrate(&mut connection)?;
     Ok(connection)
+}
+
+/// Makes the file, for its owner alone; also one that an earlier version left readable for others. SQLite gives
+/// its side files the same mode.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    let file = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+    let is_private = |file: &std::fs::File| Ok::<_, std::io::Error>(file.metadata()?.mode() & 0o077 == 0);
+    if !is_private(&file)? {
+        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+        for suffix in ["-wal", "-shm"] {
+            let mut side = path.as_os_str().to_owned();
+            side.push(suffix);
+            if let Ok(side) = std::fs::OpenOptions::new().append(true).open(side) {
+                side.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Opens the file for reading. The writer has opened it before.
@@ -83,6 +106,23 @@ impl From<rusqlite::Error> for EventError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_are_their_owner_s_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("events.db");
+        let modes = || {
+            let files = std::fs::read_dir(directory.path()).unwrap();
+            files.map(|file| file.unwrap().metadata().unwrap().mode() & 0o777).collect::<Vec<_>>()
+        };
+        let connection = open_for_writing(&path).unwrap();
+        assert_eq!(modes(), [0o600; 3]);
+        drop(connection);
+        // As an earlier version made it.
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let _connection = open_for_writing(&path).unwrap();
+        assert_eq!(modes(), [0o600; 3]);
+    }
 
     #[test]
     fn newer_files_are_refused() {
