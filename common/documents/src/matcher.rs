@@ -8,7 +8,7 @@ use crate::{
     Filter, StoreError, StoreResult,
     filter::Subject,
     path::{Path, elements},
-    regex::Pattern,
+    regex::{Pattern, TOO_SLOW},
     value::{Class, Collation, class, compare, equal},
 };
 
@@ -17,6 +17,8 @@ use crate::{
 pub struct Matcher {
     node: Node,
     collation: Collation,
+    /// All patterns in it.
+    patterns: Vec<Pattern>,
 }
 
 #[derive(Debug)]
@@ -49,12 +51,25 @@ impl Matcher {
     ///
     /// Errors: [`StoreError::InvalidRegex`], [`StoreError::InvalidValue`].
     pub fn new(filter: &Filter, numeric_collation: bool) -> StoreResult<Self> {
-        Ok(Self { node: compile(filter)?, collation: Collation::new(numeric_collation) })
+        let node = compile(filter)?;
+        let mut patterns = Vec::new();
+        node.collect_patterns(&mut patterns);
+        Ok(Self { node, collation: Collation::new(numeric_collation), patterns })
     }
 
     /// Whether the document fulfils the condition.
     pub fn matches_raw(&self, document: &RawDocument) -> bool {
         self.node.matches(RawBsonRef::Document(document), self.collation)
+    }
+
+    /// Whether the answers so far can be relied upon.
+    ///
+    /// Errors: [`StoreError::InvalidRegex`] for a pattern that took too many steps on too many documents.
+    pub(crate) fn check(&self) -> StoreResult<()> {
+        if self.patterns.iter().any(Pattern::is_exhausted) {
+            return Err(StoreError::InvalidRegex(TOO_SLOW.to_owned()));
+        }
+        Ok(())
     }
 
     /// Whether the document fulfils the condition.
@@ -147,6 +162,23 @@ impl ValueSet {
 }
 
 impl Node {
+    fn collect_patterns(&self, patterns: &mut Vec<Pattern>) {
+        match self {
+            Self::Regex(_, pattern) => patterns.push(pattern.clone()),
+            Self::And(nodes) | Self::Or(nodes) => {
+                nodes.iter().for_each(|node| node.collect_patterns(patterns));
+            }
+            Self::Not(node) | Self::ElementMatches(_, node) => node.collect_patterns(patterns),
+            Self::Constant(_)
+            | Self::Equal(..)
+            | Self::Compare(..)
+            | Self::In(..)
+            | Self::ContainsAll(..)
+            | Self::Size(..)
+            | Self::Exists(_) => {}
+        }
+    }
+
     fn matches(&self, root: RawBsonRef<'_>, collation: Collation) -> bool {
         match self {
             Self::Constant(answer) => *answer,

@@ -1,5 +1,10 @@
 //! Regular expressions as users of Python write them.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use fancy_regex::{Regex, RegexBuilder};
 
 use crate::{StoreError, StoreResult};
@@ -7,8 +12,20 @@ use crate::{StoreError, StoreResult};
 /// Steps that a pattern with look-around may take on one text before it counts as no match.
 const BACKTRACK_LIMIT: usize = 200_000;
 
+/// Texts that may use up [`BACKTRACK_LIMIT`] before the pattern as a whole is refused.
+const MAX_EXHAUSTED: usize = 50;
+
 /// Longest pattern in bytes, as MongoDB bounds it: the time to compile one grows with the square of its length.
 const MAX_PATTERN: usize = 16 * 1024;
+
+/// Largest compiled form of a pattern, in bytes: repetitions of repetitions and classes of Unicode multiply.
+const MAX_COMPILED: usize = 2 << 20;
+
+/// Memory of the lazily built automaton of a pattern, in bytes.
+const MAX_AUTOMATON: usize = 1 << 20;
+
+/// Why a pattern is refused that uses up its steps on too many texts.
+pub(crate) const TOO_SLOW: &str = "the pattern takes too many steps";
 
 /// A compiled pattern, searched anywhere in a text.
 #[derive(Debug, Clone)]
@@ -16,6 +33,8 @@ pub(crate) struct Pattern {
     regex: Regex,
     source: String,
     case_insensitive: bool,
+    /// Texts that used up [`BACKTRACK_LIMIT`], over all clones.
+    exhausted: Arc<AtomicUsize>,
 }
 
 impl Pattern {
@@ -27,6 +46,8 @@ impl Pattern {
             RegexBuilder::new(pattern)
                 .case_insensitive(case_insensitive)
                 .backtrack_limit(BACKTRACK_LIMIT)
+                .delegate_size_limit(MAX_COMPILED)
+                .delegate_dfa_size_limit(MAX_AUTOMATON)
                 .build()
         };
         let regex = build(&translate(pattern)).map_err(|error| {
@@ -34,11 +55,24 @@ impl Pattern {
             let error = build(pattern).err().unwrap_or(error);
             StoreError::InvalidRegex(error.to_string())
         })?;
-        Ok(Self { regex, source: pattern.to_owned(), case_insensitive })
+        Ok(Self { regex, source: pattern.to_owned(), case_insensitive, exhausted: Arc::default() })
     }
 
+    /// Whether the pattern is found in the text. A text that would take too many steps is no match; after too
+    /// many of them nothing is, see [`Self::is_exhausted`].
     pub(crate) fn is_match(&self, text: &str) -> bool {
-        self.regex.is_match(text).unwrap_or(false)
+        if self.is_exhausted() {
+            return false;
+        }
+        self.regex.is_match(text).unwrap_or_else(|_| {
+            self.exhausted.fetch_add(1, Ordering::Relaxed);
+            false
+        })
+    }
+
+    /// Whether so many texts took too many steps that the pattern is to be refused.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.exhausted.load(Ordering::Relaxed) >= MAX_EXHAUSTED
     }
 
     /// The text that every match starts with, when the pattern is anchored to the start and begins with
@@ -172,6 +206,36 @@ mod tests {
     fn patterns_that_would_take_long_to_compile_are_refused() {
         let long = "x".repeat(MAX_PATTERN + 1);
         assert!(matches!(Pattern::new(&long, false), Err(StoreError::InvalidRegex(_))));
+    }
+
+    #[test]
+    fn patterns_that_would_be_large_are_refused() {
+        let nested = "(a|b)".repeat(3000);
+        for pattern in
+            [r"\w{1000}{1000}", r"(\pL{100}){100}", "((a{100}){100}){100}", &format!("({nested}){{50}}")]
+        {
+            assert!(matches!(Pattern::new(pattern, true), Err(StoreError::InvalidRegex(_))), "{pattern}");
+        }
+        // What users write is far from that.
+        let names: Vec<String> = (0..400).map(|index| format!("experiment number {index}")).collect();
+        assert!(Pattern::new(&format!("(?i)^({})$", names.join("|")), true).is_ok());
+        assert!(Pattern::new(r"^[\w\s\-.]{1,200}$", true).is_ok());
+    }
+
+    #[test]
+    fn a_pattern_that_takes_too_many_steps_ends() {
+        let text = "a".repeat(40);
+        for pattern in ["^(a+)+(?!x)$b", r"^(?=(a+)+b)", r"(a|aa)+\1(?<!a)c"] {
+            let pattern = Pattern::new(pattern, false).unwrap();
+            assert!(!pattern.is_match(&text));
+            for _ in 0..MAX_EXHAUSTED {
+                pattern.is_match(&text);
+            }
+        }
+        let slow = Pattern::new(r"^(?=(a+)+b)", false).unwrap();
+        (0..MAX_EXHAUSTED).for_each(|_| assert!(!slow.is_match(&text)));
+        assert!(slow.is_exhausted());
+        assert!(!slow.is_match("ab"));
     }
 
     #[test]

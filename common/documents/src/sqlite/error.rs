@@ -4,7 +4,7 @@ use bson::{Bson, Document};
 use rusqlite::ErrorCode;
 
 use super::layout::Layout;
-use crate::{StoreError, apply::lookup};
+use crate::{StoreError, apply::lookup, regex::TOO_SLOW};
 
 /// An error without a document in play.
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
@@ -22,6 +22,8 @@ pub(super) fn sqlite_error(error: rusqlite::Error) -> StoreError {
             | ErrorCode::OutOfMemory
             | ErrorCode::FileLockingProtocolFailed,
         ) => StoreError::Unavailable(text),
+        // The one thing that our own functions refuse.
+        _ if text.contains(TOO_SLOW) => StoreError::InvalidRegex(TOO_SLOW.to_owned()),
         Some(ErrorCode::TooBig) => StoreError::InvalidValue(text),
         _ => StoreError::Backend(text),
     }

@@ -13,7 +13,7 @@ use crate::{
     Matcher, StoreResult,
     collation::compare_collated,
     path::{Path, elements},
-    regex::Pattern,
+    regex::{Pattern, TOO_SLOW},
     value::{Class, Collation, order_key},
 };
 
@@ -88,7 +88,9 @@ fn register(connection: &Connection, slots: &Arc<Mutex<Vec<Slot>>>) -> rusqlite:
         let Some(Slot::Matcher(matcher)) = slots.get(context.get::<u32>(1)? as usize) else {
             return Err(unknown_slot());
         };
-        Ok(matcher.matches_raw(document(context.get_raw(0).as_blob()?)?))
+        let is_match = matcher.matches_raw(document(context.get_raw(0).as_blob()?)?);
+        matcher.check().map_err(|error| rusqlite::Error::UserFunctionError(Box::new(error)))?;
+        Ok(is_match)
     })?;
 
     let known = Arc::clone(slots);
@@ -97,7 +99,11 @@ fn register(connection: &Connection, slots: &Arc<Mutex<Vec<Slot>>>) -> rusqlite:
         let Some(Slot::Pattern(pattern)) = slots.get(context.get::<u32>(1)? as usize) else {
             return Err(unknown_slot());
         };
-        Ok(context.get_raw(0).as_str().is_ok_and(|text| pattern.is_match(text)))
+        let is_match = context.get_raw(0).as_str().is_ok_and(|text| pattern.is_match(text));
+        if pattern.is_exhausted() {
+            return Err(rusqlite::Error::UserFunctionError(TOO_SLOW.into()));
+        }
+        Ok(is_match)
     })?;
 
     let known = Arc::clone(slots);
