@@ -9,7 +9,11 @@ use clearml_events::{EventStore, StatisticsStore};
 use clearml_state::SharedState;
 use tokio::sync::Semaphore;
 
-use crate::{Settings, api::LastUsed, server::ResourceMonitor};
+use crate::{
+    Settings,
+    api::{LastUsed, RequestMemory},
+    server::ResourceMonitor,
+};
 
 /// Hashed passwords checked at the same time.
 const PASSWORD_CHECKS: usize = 2;
@@ -31,6 +35,10 @@ pub struct App {
     /// Turns for checking hashed passwords.
     pub(crate) password_checks: Semaphore,
     pub(crate) resources: ResourceMonitor,
+    /// Tells this process from others on the same stores.
+    pub(crate) instance: String,
+    /// What requests may take of the memory.
+    pub(crate) request_memory: RequestMemory,
 }
 
 /// The stores of a server.
@@ -55,6 +63,8 @@ impl App {
             last_used: Arc::default(),
             password_checks: Semaphore::new(PASSWORD_CHECKS),
             resources: ResourceMonitor::default(),
+            instance: uuid::Uuid::new_v4().simple().to_string(),
+            request_memory: RequestMemory::new(&settings.api),
             documents,
             state,
             worker_state,

@@ -14,7 +14,7 @@ use crate::{
     WorkerSettings,
     api::{
         ApiSettings, AuthSettings, CookieDomain, CookieSettings, CorsSettings, FixedUser, FixedUsers,
-        GuestSettings,
+        GuestSettings, json::Limits,
     },
 };
 
@@ -62,8 +62,11 @@ fn api(all: &keys::Settings) -> ApiSettings {
         },
         max_body: apiserver.request.max_body_size,
         max_open_body: apiserver.request.max_open_body_size,
+        max_json: apiserver.request.max_json_size,
         body_timeout: apiserver.request.body_timeout_sec.duration(),
-        ..ApiSettings::default()
+        json: Limits { values: apiserver.request.max_json_values, ..Limits::default() },
+        max_memory: apiserver.request.max_memory_size,
+        memory_wait: apiserver.request.memory_wait_sec.duration(),
     }
 }
 

@@ -88,8 +88,16 @@ pub struct Request {
     pub max_body_size: usize,
     /// Largest body of anybody else, in bytes.
     pub max_open_body_size: usize,
+    /// Largest JSON object or form, and longest line of a batch, in bytes.
+    pub max_json_size: usize,
+    /// Most values in a JSON object, and in each line of a batch.
+    pub max_json_values: usize,
     /// Longest pause within a body.
     pub body_timeout_sec: Seconds,
+    /// What all requests together may take of the memory, in bytes.
+    pub max_memory_size: usize,
+    /// How long a request waits for its share of it.
+    pub memory_wait_sec: Seconds,
 }
 
 impl Default for Request {
@@ -98,7 +106,11 @@ impl Default for Request {
             strip_prefix: None,
             max_body_size: 64 << 20,
             max_open_body_size: 1 << 20,
+            max_json_size: 20 << 20,
+            max_json_values: 250_000,
             body_timeout_sec: Seconds::new(60),
+            max_memory_size: 192 << 20,
+            memory_wait_sec: Seconds::new(30),
         }
     }
 }

@@ -1,17 +1,34 @@
 //! Several objects in one call: json-lines bodies, and `*_many` endpoints.
 
-use std::future::Future;
+use std::{borrow::Cow, future::Future};
 
 use bson::{Bson, Document, doc};
 
 use super::{
     ApiError,
-    json::{Json, Limits, read},
+    json::{Json, Limits, read_counted},
 };
 
+/// Bytes of a batch that are worked on at once, if a single line is not longer.
+pub(crate) const BYTES_AT_ONCE: usize = 4 << 20;
+
+/// JSON values of a batch that are worked on at once, if a single line has no more.
+pub(crate) const VALUES_AT_ONCE: usize = 250_000;
+
+/// One item of a json-lines body.
+#[derive(Debug)]
+pub struct Line<'a> {
+    /// The members of the object.
+    pub members: Vec<(Cow<'a, str>, Json<'a>)>,
+    /// JSON values in it.
+    pub values: usize,
+    /// Bytes of its text.
+    pub bytes: usize,
+}
+
 /// The items of a json-lines body. A line that is no JSON object is an error: 400/0. A final newline is fine,
-/// an empty line is not.
-pub fn lines(body: &[u8], limits: Limits) -> impl Iterator<Item = Result<Json<'_>, ApiError>> {
+/// an empty line is not. The limits hold for each line; they are read one by one, as the caller goes on.
+pub fn lines(body: &[u8], limits: Limits) -> impl Iterator<Item = Result<Line<'_>, ApiError>> {
     let body = body.strip_suffix(b"\n").unwrap_or(body);
     let mut rest = Some(body);
     std::iter::from_fn(move || {
@@ -19,9 +36,9 @@ pub fn lines(body: &[u8], limits: Limits) -> impl Iterator<Item = Result<Json<'_
         let end = memchr::memchr(b'\n', text);
         rest = end.map(|end| &text[end + 1..]);
         let line = &text[..end.unwrap_or(text.len())];
-        Some(match read(line, limits) {
-            Ok(object @ Json::Object(_)) => Ok(object),
-            Ok(other) => Err(ApiError::bad_request(format!(
+        Some(match read_counted(line, limits) {
+            Ok((Json::Object(members), values)) => Ok(Line { members, values, bytes: line.len() }),
+            Ok((other, _)) => Err(ApiError::bad_request(format!(
                 "json lines must contain objects, found: {}",
                 other.type_name()
             ))),
@@ -83,7 +100,7 @@ impl Many {
 mod tests {
     use super::*;
 
-    fn read_all(body: &str) -> Result<Vec<Json<'_>>, ApiError> {
+    fn read_all(body: &str) -> Result<Vec<Line<'_>>, ApiError> {
         lines(body.as_bytes(), Limits::default()).collect()
     }
 

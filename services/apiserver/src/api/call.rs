@@ -5,7 +5,7 @@ use bytes::Bytes;
 use clearml_auth::Claims;
 pub use clearml_auth::{Identity, Role};
 
-use super::ApiVersion;
+use super::{ApiVersion, memory::Reserved};
 
 /// One API call.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub struct Call {
     /// The items of an `application/json-lines` body, unparsed; `None` for any other body. [`super::lines`]
     /// reads them.
     pub batch: Option<Bytes>,
+    /// The share of the memory for requests that this one takes, until it is answered.
+    pub(crate) memory: Reserved,
     /// Worker header, else `<unknown>`.
     pub worker: String,
     /// Address of the caller (spec 01 §1.6).

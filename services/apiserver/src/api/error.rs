@@ -97,6 +97,7 @@ error_codes! {
     REQUEST_TOO_LARGE = 413, 0, "Request is too large";
     UNKNOWN_ENDPOINT = 404, 0, "Unable to find endpoint";
     NO_LONGER_SUPPORTED = 301, 1, "This endpoint is no longer supported for the requested api version";
+    OVERLOADED = 503, 0, "Server is busy, please try again";
     INVALID_TOKEN = 401, 30, "Invalid token";
 }
 

@@ -106,10 +106,13 @@ impl Server {
         let outcome = self.answer(parts, body, &mut meta).instrument(span.clone()).await;
         span.record("endpoint", &meta.endpoint);
         let settings = &self.app.settings.api;
-        let (response, failure) = match outcome {
+        let (mut response, failure) = match outcome {
             Ok(response) => (response, None),
             Err(error) => (meta.failure(&error, settings.return_stack), Some(error)),
         };
+        if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
         span.in_scope(|| report(&meta, response.status(), failure.as_ref(), started));
         response
     }
@@ -124,7 +127,8 @@ impl Server {
 
         let settings = &app.settings.api;
         let limits = if caller.is_some() { BodyLimits::known(settings) } else { BodyLimits::open(settings) };
-        let request = body::read(&parts.headers, parts.uri.query(), body, limits).await?;
+        let memory = &app.request_memory;
+        let request = body::read(&parts.headers, parts.uri.query(), body, limits, memory).await?;
         check_shape(endpoint, &request)?;
 
         let (identity, claims) =
@@ -138,6 +142,7 @@ impl Server {
             claims,
             data: request.data,
             batch: request.batch,
+            memory: request.memory,
             worker: worker.unwrap_or_else(|| "<unknown>".to_owned()),
             caller_ip,
             host: headers::host(&parts.headers, &parts.uri),

@@ -27,9 +27,16 @@ pub struct ApiSettings {
     pub max_body: usize,
     /// Largest request body of anybody else.
     pub max_open_body: usize,
+    /// Largest JSON object or form, and longest line of a batch, in bytes: above what MongoDB can store.
+    pub max_json: usize,
     /// Longest pause within a request body.
     pub body_timeout: Duration,
+    /// Bounds of a JSON object, and of each line of a batch.
     pub json: Limits,
+    /// What all requests together may take of the memory, in bytes, from their first byte to their answer.
+    pub max_memory: usize,
+    /// How long a request waits for its share of it before 503/0.
+    pub memory_wait: Duration,
 }
 
 impl Default for ApiSettings {
@@ -44,8 +51,11 @@ impl Default for ApiSettings {
             cors: CorsSettings::default(),
             max_body: 64 << 20,
             max_open_body: 1 << 20,
+            max_json: 20 << 20,
             body_timeout: Duration::from_mins(1),
             json: Limits::default(),
+            max_memory: 192 << 20,
+            memory_wait: Duration::from_secs(30),
         }
     }
 }

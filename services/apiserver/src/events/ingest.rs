@@ -18,9 +18,7 @@ use self::{batch::Batch, draft::Draft, subjects::Subjects};
 use crate::{
     App,
     api::{
-        ApiError, ApiResult, Call, Reply, codes,
-        json::{Json, Limits},
-        lines,
+        ApiError, ApiResult, BYTES_AT_ONCE, Call, Line, Reply, VALUES_AT_ONCE, codes, json::Limits, lines,
     },
 };
 
@@ -50,45 +48,84 @@ enum Input<'a> {
     Lines(&'a Bytes),
 }
 
+/// An event with the weight of its text.
+struct Item<'a> {
+    draft: Draft<'a>,
+    bytes: usize,
+    values: usize,
+}
+
+impl<'a> From<Line<'a>> for Item<'a> {
+    fn from(Line { members, bytes, values }: Line<'a>) -> Self {
+        Self { draft: Draft::new(members), bytes, values }
+    }
+}
+
 impl<'a> Input<'a> {
-    fn drafts(self) -> Box<dyn Iterator<Item = ApiResult<Draft<'a>>> + Send + 'a> {
+    fn items(self, limits: Limits) -> Box<dyn Iterator<Item = ApiResult<Item<'a>>> + Send + 'a> {
         match self {
-            Self::Single(event) => Box::new(std::iter::once(Ok(Draft::of_document(event)))),
-            Self::Lines(body) => Box::new(lines(body, Limits::default()).map(|line| match line? {
-                Json::Object(members) => Ok(Draft::new(members)),
-                _ => Err(ApiError::new(codes::BAD_REQUEST)),
-            })),
+            Self::Single(event) => {
+                let draft = Draft::of_document(event);
+                Box::new(std::iter::once(Ok(Item { draft, bytes: 0, values: 0 })))
+            }
+            Self::Lines(body) => Box::new(lines(body, limits).map(|line| line.map(Item::from))),
         }
     }
 }
 
+/// Events that are stored at once.
+#[derive(Default)]
+struct Chunk<'a> {
+    drafts: Vec<Draft<'a>>,
+    bytes: usize,
+    values: usize,
+}
+
+impl<'a> Chunk<'a> {
+    fn has_room(&self, item: &Item<'_>) -> bool {
+        self.drafts.is_empty()
+            || (self.drafts.len() < EVENTS_PER_CHUNK
+                && self.bytes + item.bytes <= BYTES_AT_ONCE
+                && self.values + item.values <= VALUES_AT_ONCE)
+    }
+
+    fn push(&mut self, item: Item<'a>) {
+        self.drafts.push(item.draft);
+        self.bytes += item.bytes;
+        self.values += item.values;
+    }
+}
+
 async fn ingest(app: &App, call: &Call, input: Input<'_>) -> ApiResult {
+    let limits = app.settings.api.json;
     let mut subjects = Subjects::default();
-    let mut drafts = Vec::new();
-    let mut count = 0;
-    for draft in input.drafts() {
-        let draft = draft?;
-        subjects.note(&draft)?;
-        count += 1;
-        if count <= EVENTS_PER_CHUNK {
-            drafts.push(draft);
+    let mut first = Chunk::default();
+    let (mut count, mut kept) = (0, 0);
+    for item in input.items(limits) {
+        let item = item?;
+        subjects.note(&item.draft)?;
+        if kept == count && first.has_room(&item) {
+            first.push(item);
+            kept += 1;
         }
+        count += 1;
         if count % LINES_PER_TURN == 0 {
             tokio::task::yield_now().await;
         }
     }
 
     let mut batch = Batch::new(app, call, subjects.writable(app, call).await?);
-    batch.store(drafts).await?;
-    if count > EVENTS_PER_CHUNK {
-        let mut rest = input.drafts().skip(EVENTS_PER_CHUNK);
-        loop {
-            let chunk = rest.by_ref().take(EVENTS_PER_CHUNK).collect::<ApiResult<Vec<_>>>()?;
-            if chunk.is_empty() {
-                break;
+    batch.store(first.drafts).await?;
+    if count > kept {
+        let mut chunk = Chunk::default();
+        for item in input.items(limits).skip(kept) {
+            let item = item?;
+            if !chunk.has_room(&item) {
+                batch.store(std::mem::take(&mut chunk).drafts).await?;
             }
-            batch.store(chunk).await?;
+            chunk.push(item);
         }
+        batch.store(chunk.drafts).await?;
     }
     batch.finish().await.map(Reply::Data)
 }

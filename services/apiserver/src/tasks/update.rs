@@ -19,11 +19,7 @@ use super::{
 };
 use crate::{
     App,
-    api::{
-        ApiError, ApiResult, Call,
-        json::{Json, Limits},
-        lines,
-    },
+    api::{ApiError, ApiResult, Call, codes, json::Limits, lines},
     query,
 };
 
@@ -32,6 +28,9 @@ const EFFECTIVE: [&str; 7] =
     ["name", "comment", "tags", "system_tags", "project", "status_message", OUTPUT_ERROR];
 /// How requests spell `output.error`.
 const OUTPUT_ERROR: &str = "output__error";
+
+/// How much more memory a value takes in a document than in a line that is read.
+const DOCUMENT_TO_LINE: usize = 4;
 
 /// `tasks.update`
 pub(crate) async fn update(app: Arc<App>, call: Arc<Call>, request: ByTask) -> ApiResult {
@@ -74,7 +73,7 @@ pub(crate) async fn update(app: Arc<App>, call: Arc<Call>, request: ByTask) -> A
 /// `tasks.update_batch`
 pub(crate) async fn update_batch(app: Arc<App>, call: Arc<Call>, request: Document) -> ApiResult {
     let mut by_task = IndexMap::new();
-    for item in items(&call, request)? {
+    for item in items(&app, &call, request)? {
         let Ok(task) = item.get_str("task") else {
             return Err(ApiError::validation("error for field 'task'. field is required!"));
         };
@@ -98,19 +97,29 @@ pub(crate) async fn update_batch(app: Arc<App>, call: Arc<Call>, request: Docume
 }
 
 /// The items of the batch: the lines of the body, or the single object that it is; none for an empty one.
-fn items(call: &Call, request: Document) -> ApiResult<Vec<Document>> {
+fn items(app: &App, call: &Call, request: Document) -> ApiResult<Vec<Document>> {
     match &call.batch {
-        Some(body) => lines(body, Limits::default()).map(|item| Ok(as_document(item?))).collect(),
+        Some(body) => batch_items(body, app.settings.api.json),
         None if request.is_empty() => Ok(Vec::new()),
         None => Ok(vec![request]),
     }
 }
 
-fn as_document(item: Json<'_>) -> Document {
-    match Bson::from(item) {
-        Bson::Document(document) => document,
-        _ => Document::new(),
+/// All lines as documents. Errors: 413/0 for more values than the memory of a batch is meant for.
+fn batch_items(body: &[u8], limits: Limits) -> ApiResult<Vec<Document>> {
+    let most = limits.values / DOCUMENT_TO_LINE;
+    let mut left = most;
+    let mut items = Vec::new();
+    for line in lines(body, limits) {
+        let line = line?;
+        left = left.checked_sub(line.values).ok_or_else(|| {
+            ApiError::new(codes::REQUEST_TOO_LARGE).extra(format!("more than {most} values in a batch"))
+        })?;
+        items.push(
+            line.members.into_iter().map(|(key, value)| (key.into_owned(), Bson::from(value))).collect(),
+        );
     }
+    Ok(items)
 }
 
 /// One write of a batch. `output__error` is stored under that very name, as the official server does.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use axum::body::Body;
 use clearml_auth::Role;
+use clearml_documents::{Collection, Write};
 use http::Request;
 use serde_json::{Value, json};
 use tokio::{
@@ -143,6 +144,87 @@ async fn large_bodies_are_413() {
         (413, 0)
     );
     user.post("users.get_all", "application/json", megabyte).await.code();
+}
+
+#[tokio::test]
+async fn values_and_sizes_of_json_are_bounded() {
+    let server = TestServer::with_settings(|settings| {
+        settings.api.json.values = 1000;
+        settings.api.max_json = 100_000;
+    })
+    .await;
+    let user = server.user().await;
+    let list = |length: usize| json!({"id": vec![1; length]}).to_string();
+    let post = async |kind: &str, body: String| user.post("events.add_batch", kind, body).await.code();
+    assert_eq!(post("application/json", list(990)).await, (400, 12));
+    assert_eq!(post("application/json", list(1000)).await, (413, 0));
+    assert_eq!(post("application/json", json!({"a": "x".repeat(100_000)}).to_string()).await, (413, 0));
+    // The bounds hold for each line of a batch.
+    let lines = |line: &str, count: usize| format!("{line}\n").repeat(count);
+    let event = r#"{"type": "log", "task": "unknown"}"#;
+    assert_eq!(post("application/json-lines", lines(event, 10_000)).await, (400, 131));
+    assert_eq!(post("application/json-lines", lines(event, 10) + &list(1000)).await, (413, 0));
+    let long = json!({"a": "x".repeat(100_000)}).to_string();
+    assert_eq!(post("application/json-lines", lines(event, 10) + &long).await, (413, 0));
+    let fields: String = (0..2000).map(|number| format!("k{number}=v&")).collect();
+    assert_eq!(post("application/x-www-form-urlencoded", fields).await, (413, 0));
+    // What becomes documents is bounded as a whole.
+    let update = lines(r#"{"task": "unknown", "name": "some name"}"#, 200);
+    let response = user.post("tasks.update_batch", "application/json-lines", update).await;
+    assert_eq!(response.code(), (413, 0));
+}
+
+#[tokio::test]
+async fn strangers_wait_for_strangers_only() {
+    let server = TestServer::with_settings(|settings| {
+        settings.api.max_memory = 24 << 20;
+        settings.api.memory_wait = std::time::Duration::from_millis(20);
+    })
+    .await;
+    let (begun, stalls) = tokio::sync::oneshot::channel::<()>();
+    let first = futures::stream::once(async {
+        Ok::<_, std::io::Error>(axum::body::Bytes::from(vec![b' '; 1_000_000]))
+    });
+    let rest = futures::stream::once(async move {
+        let _ = begun.send(());
+        std::future::pending().await
+    });
+    let stranger = server.anonymous();
+    let stalled = tokio::spawn(async move {
+        stranger
+            .post("debug.ping", "application/json", Body::from_stream(futures::StreamExt::chain(first, rest)))
+            .await
+    });
+    stalls.await.unwrap();
+
+    let megabyte = json!({"name": "a".repeat(500_000)}).to_string();
+    let busy = server.anonymous().post("debug.ping", "application/json", megabyte.clone()).await;
+    assert_eq!(busy.code(), (503, 0));
+    assert_eq!(busy.header("retry-after"), "1");
+    // Small requests and known callers go on.
+    server.anonymous().ok("debug.ping", json!({"a": 1})).await;
+    let user = server.user().await;
+    assert_eq!(user.post("users.get_current_user", "application/json", megabyte).await.code(), (200, 0));
+    stalled.abort();
+}
+
+#[tokio::test]
+async fn patterns_that_take_too_long_are_400_21() {
+    let server = TestServer::start().await;
+    let user = server.user().await;
+    let tasks = (0..200).map(|number| {
+        Write::Insert(bson::doc! {
+            "_id": format!("t{number}"), "company": crate::support::COMPANY, "name": format!("{}{number}", "a".repeat(60)),
+        })
+    });
+    server.app.documents.write(Collection::Task, tasks.collect()).await.unwrap();
+    for pattern in ["^(?=(a+)+b)", r"(a|aa)+\1(?<!a)c$", "((a{1000}){1000}){1000}", "(", &"a".repeat(20_000)]
+    {
+        let response = user.call("tasks.get_all", json!({"name": pattern, "only_fields": ["id"]})).await;
+        assert_eq!(response.code(), (400, 21), "{pattern:.20}");
+    }
+    let found = user.ok("tasks.get_all", json!({"name": r"^a+7$", "only_fields": ["id"]})).await;
+    assert_eq!(found["tasks"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { depth: 200, values: 2_000_000 }
+        Self { depth: 200, values: 250_000 }
     }
 }
 
@@ -116,6 +116,50 @@ fn into_document(members: Vec<(Cow<'_, str>, Json<'_>)>) -> Document {
 
 /// Reads one JSON value; nothing but white space may follow it.
 pub fn read(text: &[u8], limits: Limits) -> Result<Json<'_>, ReadError> {
+    read_into(text, limits).map(|(value, _)| value)
+}
+
+/// As [`read`]; also how many values there are in all.
+pub(crate) fn read_counted(text: &[u8], limits: Limits) -> Result<(Json<'_>, usize), ReadError> {
+    read_into(text, limits)
+}
+
+/// Reads one JSON value as BSON at once, without a tree of [`Json`] in between.
+pub(crate) fn read_bson(text: &[u8], limits: Limits) -> Result<Bson, ReadError> {
+    read_into(text, limits).map(|(value, _)| value)
+}
+
+/// Whether this is one JSON value; takes no memory, whatever the text.
+pub(crate) fn is_json(text: &[u8], depth: usize) -> bool {
+    read_into::<()>(text, Limits { depth, values: usize::MAX }).is_ok()
+}
+
+/// At least as many values as the text may hold: every value but the first follows a comma, a colon's key, or
+/// an opening bracket. Much cheaper than reading them.
+pub(crate) fn estimate_values(text: &[u8]) -> usize {
+    let mut values = 1;
+    let mut at = 0;
+    while let Some(byte) = text.get(at) {
+        at += 1;
+        match byte {
+            b',' | b'[' | b'{' => values += 1,
+            b'"' => {
+                // Behind the string.
+                while let Some(next) = memchr::memchr2(b'"', b'\\', text.get(at..).unwrap_or_default()) {
+                    let is_end = text[at + next] == b'"';
+                    at += next + if is_end { 1 } else { 2 };
+                    if is_end {
+                        break;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    values
+}
+
+fn read_into<'a, T: Tree<'a>>(text: &'a [u8], limits: Limits) -> Result<(T, usize), ReadError> {
     let text = std::str::from_utf8(text).map_err(|error| ReadError::Encoding(error.valid_up_to()))?;
     let mut reader = Reader { text, bytes: text.as_bytes(), at: 0, left: limits.values, limits };
     let value = reader.value(0)?;
@@ -123,7 +167,82 @@ pub fn read(text: &[u8], limits: Limits) -> Result<Json<'_>, ReadError> {
     if reader.at < reader.bytes.len() {
         return Err(reader.syntax());
     }
-    Ok(value)
+    Ok((value, limits.values - reader.left))
+}
+
+/// What a text is read into.
+trait Tree<'a>: Sized {
+    type Items: Default;
+    type Members: Default;
+
+    /// Of a value that is neither list nor object.
+    fn leaf(value: Json<'a>) -> Self;
+    fn push(items: &mut Self::Items, value: Self);
+    fn list(items: Self::Items) -> Self;
+    fn insert(members: &mut Self::Members, key: Cow<'a, str>, value: Self);
+    fn object(members: Self::Members) -> Self;
+}
+
+impl<'a> Tree<'a> for Json<'a> {
+    type Items = Vec<Self>;
+    type Members = Vec<(Cow<'a, str>, Self)>;
+
+    fn leaf(value: Self) -> Self {
+        value
+    }
+
+    fn push(items: &mut Vec<Self>, value: Self) {
+        items.push(value);
+    }
+
+    fn list(items: Vec<Self>) -> Self {
+        Self::List(items)
+    }
+
+    fn insert(members: &mut Self::Members, key: Cow<'a, str>, value: Self) {
+        members.push((key, value));
+    }
+
+    fn object(members: Self::Members) -> Self {
+        Self::Object(members)
+    }
+}
+
+impl<'a> Tree<'a> for Bson {
+    type Items = Vec<Self>;
+    type Members = Document;
+
+    fn leaf(value: Json<'a>) -> Self {
+        value.into()
+    }
+
+    fn push(items: &mut Vec<Self>, value: Self) {
+        items.push(value);
+    }
+
+    fn list(items: Vec<Self>) -> Self {
+        Self::Array(items)
+    }
+
+    fn insert(members: &mut Document, key: Cow<'a, str>, value: Self) {
+        members.insert(key.into_owned(), value);
+    }
+
+    fn object(members: Document) -> Self {
+        Self::Document(members)
+    }
+}
+
+/// Only checked, not kept.
+impl<'a> Tree<'a> for () {
+    type Items = ();
+    type Members = ();
+
+    fn leaf(_: Json<'a>) {}
+    fn push((): &mut (), (): ()) {}
+    fn list((): ()) {}
+    fn insert((): &mut (), _: Cow<'a, str>, (): ()) {}
+    fn object((): ()) {}
 }
 
 struct Reader<'a> {
@@ -156,13 +275,19 @@ impl<'a> Reader<'a> {
         found
     }
 
-    fn value(&mut self, depth: usize) -> Result<Json<'a>, ReadError> {
+    fn value<T: Tree<'a>>(&mut self, depth: usize) -> Result<T, ReadError> {
         self.left = self.left.checked_sub(1).ok_or(ReadError::TooMany(self.limits.values))?;
         self.skip_space();
         match self.peek().ok_or_else(|| self.syntax())? {
-            b'"' => Ok(Json::Text(self.string()?)),
             b'{' => self.object(depth + 1),
             b'[' => self.list(depth + 1),
+            first => self.leaf(first).map(T::leaf),
+        }
+    }
+
+    fn leaf(&mut self, first: u8) -> Result<Json<'a>, ReadError> {
+        match first {
+            b'"' => Ok(Json::Text(self.string()?)),
             b't' => self.literal("true", Json::Boolean(true)),
             b'f' => self.literal("false", Json::Boolean(false)),
             b'n' => self.literal("null", Json::Null),
@@ -193,17 +318,17 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn list(&mut self, depth: usize) -> Result<Json<'a>, ReadError> {
+    fn list<T: Tree<'a>>(&mut self, depth: usize) -> Result<T, ReadError> {
         self.enter(depth)?;
-        let mut items = Vec::new();
+        let mut items = T::Items::default();
         if self.take(b']') {
-            return Ok(Json::List(items));
+            return Ok(T::list(items));
         }
         loop {
-            items.push(self.value(depth)?);
+            T::push(&mut items, self.value(depth)?);
             self.skip_space();
             if self.take(b']') {
-                return Ok(Json::List(items));
+                return Ok(T::list(items));
             }
             if !self.take(b',') {
                 return Err(self.syntax());
@@ -211,11 +336,11 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn object(&mut self, depth: usize) -> Result<Json<'a>, ReadError> {
+    fn object<T: Tree<'a>>(&mut self, depth: usize) -> Result<T, ReadError> {
         self.enter(depth)?;
-        let mut members = Vec::new();
+        let mut members = T::Members::default();
         if self.take(b'}') {
-            return Ok(Json::Object(members));
+            return Ok(T::object(members));
         }
         loop {
             self.skip_space();
@@ -227,10 +352,11 @@ impl<'a> Reader<'a> {
             if !self.take(b':') {
                 return Err(self.syntax());
             }
-            members.push((key, self.value(depth)?));
+            let value = self.value(depth)?;
+            T::insert(&mut members, key, value);
             self.skip_space();
             if self.take(b'}') {
-                return Ok(Json::Object(members));
+                return Ok(T::object(members));
             }
             if !self.take(b',') {
                 return Err(self.syntax());
@@ -489,6 +615,39 @@ mod tests {
         let limits = Limits { values: 3, ..Limits::default() };
         assert!(read(b"[1,2]", limits).is_ok());
         assert_eq!(read(b"[1,2,3]", limits), Err(ReadError::TooMany(3)));
+    }
+
+    #[test]
+    fn all_ways_of_reading_agree() {
+        for text in [
+            "null",
+            "[]",
+            "{}",
+            "[1,2.5,\"a\\\"[,{\"]",
+            "{\"a,b\":[{\"c\":{}},[]],\"a,b\":null}",
+            "[1",
+            "{\"a\":}",
+            "\"\\",
+            "[[[",
+            "\"a",
+            "{\"a\\",
+        ] {
+            let limits = Limits::default();
+            let read = read_counted(text.as_bytes(), limits);
+            assert_eq!(
+                read_bson(text.as_bytes(), limits).ok(),
+                read.clone().ok().map(|read| read.0.into()),
+                "{text}"
+            );
+            assert_eq!(is_json(text.as_bytes(), limits.depth), read.is_ok(), "{text}");
+            let estimate = estimate_values(text.as_bytes());
+            if let Ok((_, values)) = read {
+                assert!(
+                    (values..=2 * values).contains(&estimate),
+                    "{text}: {values} values, estimate {estimate}"
+                );
+            }
+        }
     }
 
     #[test]

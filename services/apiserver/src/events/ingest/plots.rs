@@ -7,7 +7,7 @@ use crate::{
     EventSettings,
     api::{
         ApiError, ApiResult, is_truthy,
-        json::{Limits, read},
+        json::{Limits, is_json},
     },
     events::plot_text::{compress, source_urls},
 };
@@ -93,7 +93,7 @@ pub(super) async fn prepare_plots(events: &mut [Event], settings: &EventSettings
 fn prepare(task: Task, threshold: usize) -> std::io::Result<Prepared> {
     let Task { index, text, validate } = task;
     let length = text.chars().count();
-    let valid = validate.then(|| read(text.as_bytes(), Limits::default()).is_ok());
+    let valid = validate.then(|| is_json(text.as_bytes(), Limits::default().depth));
     let source_urls = source_urls(&text);
     let stored = if threshold != 0 && length >= threshold {
         StoredText::Compressed(compress(&text)?)

@@ -8,7 +8,7 @@ use clearml_documents::{Collection, Filter, Find};
 use super::draft::Draft;
 use crate::{
     App,
-    api::{ApiError, ApiResult, Call, json::Json},
+    api::{ApiError, ApiResult, Call, codes, json::Json},
     events::{
         access::{is_locked_model, is_locked_task},
         statistics::STATISTICS_FIELDS,
@@ -18,6 +18,9 @@ use crate::{
 
 /// Ids per look-up.
 const IDS_PER_QUERY: usize = 1000;
+
+/// Most tasks and models of one call: their documents are kept in memory.
+const MAX_SUBJECTS: usize = 10_000;
 
 /// The tasks and models that events name, each once.
 #[derive(Debug, Default)]
@@ -43,11 +46,16 @@ pub(super) struct Writable {
 }
 
 impl<'a> Subjects<'a> {
-    /// Notes the id that the event names. Errors: 400/12 if it contradicts an earlier event.
+    /// Notes the id that the event names. Errors: 400/12 if it contradicts an earlier event, 413/0 for too many.
     pub(super) fn note(&mut self, draft: &Draft<'a>) -> ApiResult<()> {
         let Some(id) = id_in(draft) else { return Ok(()) };
         let flags = Flags { is_model: draft.model_event, allow_locked: draft.allow_locked };
-        let index = self.index_of(&id).unwrap_or_else(|| {
+        let known = self.index_of(&id);
+        if known.is_none() && self.flags.len() >= MAX_SUBJECTS {
+            return Err(ApiError::new(codes::REQUEST_TOO_LARGE)
+                .extra(format!("more than {MAX_SUBJECTS} tasks and models in a batch")));
+        }
+        let index = known.unwrap_or_else(|| {
             let index = self.flags.len();
             self.flags.push(flags);
             self.by_id.insert(id.clone(), index);
