@@ -27,6 +27,9 @@ pub enum Collection {
     UrlToDelete,
     /// `backend.storage_settings`
     StorageSettings,
+    /// `backend.pending_removal`: events and files whose owners are being deleted; our own, servers of others
+    /// take no notice of it
+    PendingRemoval,
     /// `auth.user`: identity, role and credentials
     AuthUser,
 }
@@ -60,7 +63,7 @@ pub struct Index {
 
 impl Collection {
     /// All collections, in a fixed order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Task,
         Self::TaskTrash,
         Self::Project,
@@ -73,6 +76,7 @@ impl Collection {
         Self::UrlToDelete,
         Self::StorageSettings,
         Self::AuthUser,
+        Self::PendingRemoval,
     ];
 
     /// The MongoDB collection name.
@@ -89,6 +93,7 @@ impl Collection {
             Self::Versions => "versions",
             Self::UrlToDelete => "url_to_delete",
             Self::StorageSettings => "storage_settings",
+            Self::PendingRemoval => "pending_removal",
         }
     }
 
@@ -108,7 +113,7 @@ impl Collection {
             Self::Project => &spec::PROJECT,
             Self::Model => &spec::MODEL,
             Self::Queue => &spec::QUEUE,
-            Self::User | Self::Company | Self::Settings => &spec::PLAIN,
+            Self::User | Self::Company | Self::Settings | Self::PendingRemoval => &spec::PLAIN,
             Self::Versions => &spec::VERSIONS,
             Self::UrlToDelete => &spec::URL_TO_DELETE,
             Self::StorageSettings => &spec::STORAGE_SETTINGS,

@@ -82,6 +82,22 @@ async fn data_of_a_newer_version_is_refused() {
 }
 
 #[tokio::test]
+async fn files_of_version_1_get_the_new_collection() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(SqliteStore::open(directory.path()).unwrap());
+    let connection = Connection::open(file(&directory)).unwrap();
+    connection
+        .execute_batch(
+            "DROP TABLE pending_removal; DROP TABLE \"pending_removal:doc\"; PRAGMA user_version = 1;",
+        )
+        .unwrap();
+    drop(connection);
+    let store = SqliteStore::open(directory.path()).unwrap();
+    store.insert(Collection::PendingRemoval, doc! {"_id": "a"}).await.unwrap();
+    assert!(store.any(Collection::PendingRemoval, Filter::id("a")).await.unwrap());
+}
+
+#[tokio::test]
 async fn a_file_that_is_no_database_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(file(&directory), "no database at all, but long enough to have a header".repeat(100))

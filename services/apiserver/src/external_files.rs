@@ -1,19 +1,22 @@
 //! Events and files outside the documents that go when tasks or models are reset or deleted (spec 02 §7.4,
-//! §12; 05 §12). Events are removed here; files are written down for the job that deletes them.
+//! §12; 05 §12). Events are removed here; files are written down for the job that deletes them. What is about to
+//! be removed is written down first, see [`announce`].
 
 mod address;
 mod deletion;
 mod fileserver;
+mod intent;
 mod object_address;
 mod objects;
 mod schedule;
 mod settings;
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use clearml_events::{Pace, Selection, Source, UrlKind};
 
 pub(crate) use deletion::delete_due;
+pub(crate) use intent::{Announcement, Reason, announce, finish_interrupted};
 use schedule::{StorageType, schedule};
 pub use settings::ExternalFileSettings;
 
@@ -45,12 +48,22 @@ pub(crate) struct Removal {
     ids: Vec<String>,
     /// Owner (task or model) and its urls.
     urls: Vec<(String, Vec<String>)>,
+    /// Records of what is written down about it.
+    announced: Vec<String>,
+}
+
+/// For whom files are deleted.
+#[derive(Debug, Clone, Copy)]
+struct Subject<'a> {
+    company: &'a str,
+    user: &'a str,
+    owner: &'a str,
 }
 
 impl Removal {
     /// An empty removal. `with_files`: the request's `delete_external_artifacts`.
     pub(crate) fn new(with_files: bool) -> Self {
-        Self { with_files, ids: Vec::new(), urls: Vec::new() }
+        Self { with_files, ids: Vec::new(), urls: Vec::new(), announced: Vec::new() }
     }
 
     /// Adds a task or model, the models deleted with it, and the urls of its files.
@@ -67,33 +80,69 @@ impl Removal {
 }
 
 /// Removes the events, and schedules the deletion of the files before their addresses are lost with them.
-pub(crate) async fn remove(app: &App, call: &Call, removal: Removal, pacing: Pacing) -> ApiResult<()> {
-    let Some((first_owner, _)) = removal.urls.first() else { return Ok(()) };
+pub(crate) async fn remove(
+    app: &Arc<App>,
+    call: &Call,
+    mut removal: Removal,
+    pacing: Pacing,
+) -> ApiResult<()> {
+    let announced = std::mem::take(&mut removal.announced);
+    match remove_announced(app, call, removal, pacing, &announced).await {
+        Ok(Progress::Done) => intent::forget(app, &announced).await,
+        Ok(Progress::GoesOn) => Ok(()),
+        Err(error) => {
+            intent::abandon(app, &announced).await;
+            Err(error)
+        }
+    }
+}
+
+/// How far a removal has come.
+enum Progress {
+    Done,
+    /// Beside other calls.
+    GoesOn,
+}
+
+async fn remove_announced(
+    app: &Arc<App>,
+    call: &Call,
+    removal: Removal,
+    pacing: Pacing,
+    announced: &[String],
+) -> ApiResult<Progress> {
+    let Some((first_owner, _)) = removal.urls.first() else { return Ok(Progress::Done) };
     let company = call.company();
     if removal.with_files && app.settings.external_files.enabled {
         for (owner, urls) in &removal.urls {
             schedule(app, company, call.user(), owner, urls).await?;
         }
+        let subject = Subject { company, user: call.user(), owner: first_owner };
         for ids in removal.ids.chunks(IDS_PER_QUERY) {
-            schedule_event_urls(app, call, first_owner, ids).await?;
+            schedule_event_urls(app, subject, ids).await?;
         }
     }
     if pacing == Pacing::MayLinger && lingers(app, company, &removal.ids).await? {
         let pace = Pace::EventsPerSecond(app.settings.external_files.max_async_deleted_events_per_sec);
-        let (events, company) = (std::sync::Arc::clone(&app.events), company.to_owned());
+        intent::linger(app, announced).await?;
+        let (app, company, announced) = (Arc::clone(app), company.to_owned(), announced.to_vec());
         tokio::spawn(async move {
             for ids in removal.ids.chunks(IDS_PER_QUERY) {
-                if let Err(error) = events.delete(&company, ids, pace).await {
+                if let Err(error) = app.events.delete(&company, ids, pace).await {
                     tracing::error!(company, %error, "failed to delete events of removed tasks");
+                    return intent::abandon(&app, &announced).await;
                 }
             }
+            if let Err(error) = intent::forget(&app, &announced).await {
+                tracing::error!(company, error = error.message(), "failed to end a removal");
+            }
         });
-        return Ok(());
+        return Ok(Progress::GoesOn);
     }
     for ids in removal.ids.chunks(IDS_PER_QUERY) {
         app.events.delete(company, ids, Pace::Fast).await?;
     }
-    Ok(())
+    Ok(Progress::Done)
 }
 
 /// Whether [`remove`], of a removal with files, has this file deleted.
@@ -116,14 +165,15 @@ async fn lingers(app: &App, company: &str, ids: &[String]) -> ApiResult<bool> {
     Ok(count > threshold)
 }
 
-async fn schedule_event_urls(app: &App, call: &Call, owner: &str, ids: &[String]) -> ApiResult<()> {
+async fn schedule_event_urls(app: &App, subject: Subject<'_>, ids: &[String]) -> ApiResult<()> {
+    let Subject { company, user, owner } = subject;
     for kind in [UrlKind::Images, UrlKind::Plots] {
         let mut after = None;
         loop {
-            let page = app.events.urls(call.company(), ids, kind, after.as_deref(), URLS_PER_PAGE).await?;
+            let page = app.events.urls(company, ids, kind, after.as_deref(), URLS_PER_PAGE).await?;
             let distinct: HashSet<String> = page.urls.into_iter().collect();
             let urls: Vec<String> = distinct.into_iter().collect();
-            schedule(app, call.company(), call.user(), owner, &urls).await?;
+            schedule(app, company, user, owner, &urls).await?;
             match page.next {
                 Some(next) => after = Some(next),
                 None => break,

@@ -16,6 +16,8 @@ type Run = Arc<dyn Fn(Arc<App>) -> Pin<Box<dyn Future<Output = Result<(), ApiErr
 const RESOURCE_INTERVAL: Duration = Duration::from_secs(5);
 /// How often queues are looked at that have not been sampled for long.
 const QUEUE_INTERVAL: Duration = Duration::from_mins(1);
+/// How often removals are looked for that servers have left unfinished.
+const REMOVALS_INTERVAL: Duration = Duration::from_mins(1);
 /// How often files are looked for that are to be deleted.
 const FILES_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -103,6 +105,9 @@ fn all(settings: &Settings) -> Vec<Job> {
         let job = Job::every("queue metrics", QUEUE_INTERVAL, run).exclusive();
         jobs.push(job.first_after(Duration::from_secs(10)));
     }
+    let finish = |app: Arc<App>| async move { external_files::finish_interrupted(&app).await };
+    let job = Job::every("interrupted removals", REMOVALS_INTERVAL, finish).exclusive();
+    jobs.push(job.first_after(Duration::from_secs(1)));
     if settings.services.async_urls_delete.enabled {
         let run = |app: Arc<App>| async move { external_files::delete_due(&app).await };
         jobs.push(Job::every("file deletion", FILES_INTERVAL, run).exclusive());

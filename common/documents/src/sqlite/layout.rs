@@ -107,7 +107,8 @@ const fn plan(collection: Collection) -> Plan {
         | Collection::Queue
         | Collection::Company
         | Collection::Settings
-        | Collection::StorageSettings => Plan { columns: &[], indexes: &[] },
+        | Collection::StorageSettings
+        | Collection::PendingRemoval => Plan { columns: &[], indexes: &[] },
     }
 }
 

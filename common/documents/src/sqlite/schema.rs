@@ -24,7 +24,7 @@ const APPLICATION_ID: i32 = 0x636c_6d6c;
 type Migration = fn(&Transaction<'_>) -> rusqlite::Result<()>;
 
 /// Steps from version to version; the length is the version that this program writes. Only ever append.
-const MIGRATIONS: &[Migration] = &[create_base_tables];
+const MIGRATIONS: &[Migration] = &[create_base_tables, add_pending_removals];
 
 /// Version 1: one table per collection with the documents, and the list of irregular columns.
 fn create_base_tables(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
@@ -33,18 +33,26 @@ fn create_base_tables(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
         "CREATE TABLE irregular (collection TEXT, path TEXT, PRIMARY KEY (collection, path)) WITHOUT ROWID",
     )?;
     for collection in Collection::ALL {
-        // No column types: SQLite would convert values to them.
-        let layout = Layout::of(collection);
-        let columns: String =
-            layout.columns.iter().map(|column| format!(", {}", quoted(column.name))).collect();
-        transaction.execute_batch(&format!(
-            "CREATE TABLE {} (seq INTEGER PRIMARY KEY, \"_id\" NOT NULL UNIQUE{columns});
-             CREATE TABLE {} (seq INTEGER PRIMARY KEY, doc BLOB NOT NULL)",
-            layout.quoted_table(),
-            layout.quoted_document_table()
-        ))?;
+        create_tables(transaction, collection)?;
     }
     Ok(())
+}
+
+/// Version 2: the collection [`Collection::PendingRemoval`], which new files have from the start.
+fn add_pending_removals(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    create_tables(transaction, Collection::PendingRemoval)
+}
+
+fn create_tables(transaction: &Transaction<'_>, collection: Collection) -> rusqlite::Result<()> {
+    // No column types: SQLite would convert values to them.
+    let layout = Layout::of(collection);
+    let columns: String = layout.columns.iter().map(|column| format!(", {}", quoted(column.name))).collect();
+    transaction.execute_batch(&format!(
+        "CREATE TABLE IF NOT EXISTS {} (seq INTEGER PRIMARY KEY, \"_id\" NOT NULL UNIQUE{columns});
+         CREATE TABLE IF NOT EXISTS {} (seq INTEGER PRIMARY KEY, doc BLOB NOT NULL)",
+        layout.quoted_table(),
+        layout.quoted_document_table()
+    ))
 }
 
 /// Makes the file ready for this program.

@@ -10,7 +10,7 @@ use super::access;
 use crate::{
     App,
     api::{ApiError, ApiResult, Call, Many, check, codes},
-    external_files::{self, Pacing, Removal},
+    external_files::{self, Announcement, Pacing, Reason, Removal},
     projects::tag_cache::{self, TagField, Tagged},
     tasks::touch,
 };
@@ -32,8 +32,10 @@ pub(crate) struct DeleteManyRequest {
 
 /// `models.delete`
 pub(crate) async fn delete(app: Arc<App>, call: Arc<Call>, request: DeleteRequest) -> ApiResult {
-    let deleted = delete_model(&app, &call, &request.model, request.force.unwrap_or(false)).await?;
-    let mut removal = Removal::new(request.delete_external_artifacts.unwrap_or(true));
+    let with_files = request.delete_external_artifacts.unwrap_or(true);
+    let force = request.force.unwrap_or(false);
+    let deleted = delete_model(&app, &call, &request.model, force, with_files).await?;
+    let mut removal = Removal::new(with_files);
     deleted.add_to(&mut removal, &request.model);
     external_files::remove(&app, &call, removal, Pacing::Wait).await?;
     Ok(deleted.answer().into())
@@ -42,10 +44,11 @@ pub(crate) async fn delete(app: Arc<App>, call: Arc<Call>, request: DeleteReques
 /// `models.delete_many`
 pub(crate) async fn delete_many(app: Arc<App>, call: Arc<Call>, request: DeleteManyRequest) -> ApiResult {
     check::not_empty("ids", &request.ids)?;
-    let mut removal = Removal::new(request.delete_external_artifacts.unwrap_or(true));
+    let with_files = request.delete_external_artifacts.unwrap_or(true);
+    let mut removal = Removal::new(with_files);
     let mut many = Many::default();
     for id in &request.ids {
-        match delete_model(&app, &call, id, request.force.unwrap_or(false)).await {
+        match delete_model(&app, &call, id, request.force.unwrap_or(false), with_files).await {
             Ok(deleted) => {
                 deleted.add_to(&mut removal, id);
                 many.succeed(id, deleted.answer());
@@ -62,6 +65,8 @@ pub(crate) async fn delete_many(app: Arc<App>, call: Arc<Call>, request: DeleteM
 struct Deleted {
     deleted: bool,
     uri: String,
+    /// The record of the removal that is to follow.
+    announced: String,
 }
 
 impl Deleted {
@@ -71,19 +76,26 @@ impl Deleted {
 
     fn add_to(&self, removal: &mut Removal, id: &str) {
         removal.add(id, &[], Some(self.uri.clone()).filter(|uri| !uri.is_empty()));
+        removal.announced(self.announced.clone());
     }
 }
 
-async fn delete_model(app: &App, call: &Call, id: &str, force: bool) -> ApiResult<Deleted> {
+async fn delete_model(app: &App, call: &Call, id: &str, force: bool, with_files: bool) -> ApiResult<Deleted> {
     let model = access::own_model(app, call, id, &["task", "project", "uri"]).await?;
     leave_using_tasks(app, id, force).await?;
     if let Ok(task) = model.get_str("task") {
         leave_creating_task(app, call, id, task, force).await?;
     }
+    let uri = model.get_str("uri").unwrap_or_default().to_owned();
+    let urls: Vec<String> = Some(uri.clone()).filter(|uri| !uri.is_empty()).into_iter().collect();
+    let ids = [id.to_owned()];
+    let announcement =
+        Announcement { reason: Reason::Deletion, owner: id, ids: &ids, urls: &urls, with_files };
+    let announced = external_files::announce(app, call, announcement).await?;
     let deleted = app.documents.delete(Collection::Model, access::own(call.company(), id)).await? > 0;
     let project = model.get_str("project").ok();
     tag_cache::reset(app, call.company(), Tagged::Models, &TagField::BOTH, project).await?;
-    Ok(Deleted { deleted, uri: model.get_str("uri").unwrap_or_default().to_owned() })
+    Ok(Deleted { deleted, uri, announced })
 }
 
 fn deleted_id(id: &str) -> String {

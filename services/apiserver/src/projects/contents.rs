@@ -1,6 +1,9 @@
 //! Deleting what is in projects (spec 03 §2.9, `delete_contents`).
 
-use std::collections::{BTreeSet, HashSet};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
 
 use bson::{Bson, Document, doc};
 use clearml_documents::{Change, Collection, DocumentStoreExt, Filter, Find, Update, Write};
@@ -8,7 +11,7 @@ use clearml_documents::{Change, Collection, DocumentStoreExt, Filter, Find, Upda
 use crate::{
     App,
     api::{ApiResult, Call},
-    external_files::{self, Pacing, Removal},
+    external_files::{self, Announcement, Pacing, Reason, Removal},
 };
 
 /// What a reference to a deleted model becomes.
@@ -27,7 +30,7 @@ pub(super) struct Deleted {
 /// Deletes all tasks and models of `project` and those below it (`projects` are all of these) with their
 /// events, and has their files deleted.
 pub(super) async fn delete(
-    app: &App,
+    app: &Arc<App>,
     call: &Call,
     project: &str,
     projects: &[String],
@@ -53,7 +56,11 @@ pub(super) async fn delete(
     unlink_tasks(app, call, projects, &task_ids).await?;
     let mut removal = Removal::new(with_files);
     let owners: Vec<String> = task_ids.iter().chain(&model_ids).cloned().collect();
-    removal.add(project, &owners, urls.models.iter().chain(&urls.artifacts).cloned());
+    let files: Vec<String> = urls.models.iter().chain(&urls.artifacts).cloned().collect();
+    let announcement =
+        Announcement { reason: Reason::Deletion, owner: project, ids: &owners, urls: &files, with_files };
+    removal.announced(external_files::announce(app, call, announcement).await?);
+    removal.add(project, &owners, files);
     external_files::remove(app, call, removal, Pacing::MayLinger).await?;
     if with_files {
         urls.retain(|url| !external_files::is_deletable(app, url));

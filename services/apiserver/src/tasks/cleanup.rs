@@ -10,7 +10,7 @@ use super::{access::id_of, touch};
 use crate::{
     App,
     api::{ApiError, ApiResult, Call, codes},
-    external_files::Removal,
+    external_files::{self, Announcement, Reason, Removal},
 };
 
 /// Fields of a task that the clean-up reads.
@@ -30,7 +30,13 @@ pub(super) struct Cleanup {
     /// Without the checks for published children and models.
     pub(super) force: bool,
     pub(super) delete_output_models: bool,
+    /// Whether events go together with files, or alone; `None`: they stay.
+    pub(super) removal: Option<WithFiles>,
 }
+
+/// The request's `delete_external_artifacts`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WithFiles(pub(super) bool);
 
 /// What was cleaned up.
 #[derive(Debug, Default)]
@@ -41,6 +47,8 @@ pub(super) struct Cleaned {
     pub(super) deleted_model_ids: Vec<String>,
     pub(super) artifact_urls: Vec<String>,
     pub(super) model_urls: Vec<String>,
+    /// The record of the removal of events and files that is to follow.
+    announced: Option<String>,
 }
 
 impl Cleaned {
@@ -48,6 +56,7 @@ impl Cleaned {
     pub(super) fn add_to(&self, removal: &mut Removal, task: &str) {
         let urls = self.model_urls.iter().chain(&self.artifact_urls).cloned();
         removal.add(task, &self.deleted_model_ids, urls);
+        self.announced.iter().for_each(|record| removal.announced(record.clone()));
     }
 
     /// As answered for `return_file_urls`.
@@ -93,10 +102,15 @@ pub(super) async fn clean_outputs(
         model_urls: unused.iter().filter_map(|model| model.uri.clone()).collect(),
         ..Cleaned::default()
     };
+    if cleanup.delete_output_models {
+        cleaned.deleted_model_ids = unused.iter().map(|model| model.id.clone()).collect();
+    }
+    if let Some(with_files) = cleanup.removal {
+        cleaned.announced = Some(announce(app, call, id, &cleaned, cleanup.occasion, with_files).await?);
+    }
     let mut unlinked = published;
     if cleanup.delete_output_models {
         update_models(app, call, &in_use, Change::unset("task")).await?;
-        cleaned.deleted_model_ids = unused.iter().map(|model| model.id.clone()).collect();
         cleaned.deleted_models = app.documents.delete(Collection::Model, Filter::ids(ids(&unused))).await?;
     } else {
         unlinked.extend(in_use);
@@ -117,6 +131,26 @@ pub(super) async fn clean_outputs(
         }
     }
     Ok(cleaned)
+}
+
+/// Writes down what goes with the task, before anything goes.
+async fn announce(
+    app: &App,
+    call: &Call,
+    task: &str,
+    cleaned: &Cleaned,
+    occasion: Occasion,
+    WithFiles(with_files): WithFiles,
+) -> ApiResult<String> {
+    let reason = match occasion {
+        Occasion::Reset => Reason::Reset,
+        Occasion::Delete => Reason::Deletion,
+    };
+    let ids: Vec<String> =
+        std::iter::once(task.to_owned()).chain(cleaned.deleted_model_ids.iter().cloned()).collect();
+    let urls: Vec<String> = cleaned.model_urls.iter().chain(&cleaned.artifact_urls).cloned().collect();
+    let announcement = Announcement { reason, owner: task, ids: &ids, urls: &urls, with_files };
+    external_files::announce(app, call, announcement).await
 }
 
 fn output_model_ids(task: &Document) -> Vec<String> {

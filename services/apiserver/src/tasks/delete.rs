@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::{
     access::{self, Fields, id_of},
-    cleanup::{self, CLEANUP_FIELDS, Cleaned, Cleanup, Occasion},
+    cleanup::{self, CLEANUP_FIELDS, Cleaned, Cleanup, Occasion, WithFiles},
     dequeue::{self, Dequeue},
     status::TaskStatus,
     steps,
@@ -55,6 +55,7 @@ struct Delete {
     return_file_urls: bool,
     with_output_models: bool,
     include_pipeline_steps: bool,
+    with_files: bool,
     reason: String,
     message: String,
 }
@@ -79,11 +80,12 @@ pub(crate) async fn delete(app: Arc<App>, call: Arc<Call>, request: DeleteReques
         return_file_urls: request.return_file_urls.unwrap_or(false),
         with_output_models: request.delete_output_models.unwrap_or(true),
         include_pipeline_steps: request.include_pipeline_steps.unwrap_or(false),
+        with_files: request.delete_external_artifacts.unwrap_or(true),
         reason: request.status_reason.unwrap_or_default(),
         message: request.status_message.unwrap_or_default(),
     };
     let cleaned = delete_task(&app, &call, &request.task, &options).await?;
-    let mut removal = Removal::new(request.delete_external_artifacts.unwrap_or(true));
+    let mut removal = Removal::new(options.with_files);
     cleaned.add_to(&mut removal, &request.task);
     external_files::remove(&app, &call, removal, Pacing::Wait).await?;
     Ok(options.answer(&cleaned).into())
@@ -98,10 +100,11 @@ pub(crate) async fn delete_many(app: Arc<App>, call: Arc<Call>, request: DeleteM
         return_file_urls: request.return_file_urls.unwrap_or(false),
         with_output_models: request.delete_output_models.unwrap_or(true),
         include_pipeline_steps: request.include_pipeline_steps.unwrap_or(false),
+        with_files: request.delete_external_artifacts.unwrap_or(true),
         reason: String::new(),
         message: String::new(),
     };
-    let mut removal = Removal::new(request.delete_external_artifacts.unwrap_or(true));
+    let mut removal = Removal::new(options.with_files);
     let mut many = Many::default();
     for id in &request.ids {
         match delete_task(&app, &call, id, &options).await {
@@ -127,10 +130,12 @@ async fn delete_task(app: &App, call: &Call, id: &str, options: &Delete) -> ApiR
     check_deletable(&task, options.force)?;
     if options.include_pipeline_steps {
         for step in steps::of(app, call, &task, fields).await? {
-            delete_one(app, call, &step, true, options).await?;
+            // The events and files of steps are left behind.
+            delete_one(app, call, &step, true, options, None).await?;
         }
     }
-    let cleaned = delete_one(app, call, &task, options.force, options).await?;
+    let cleaned =
+        delete_one(app, call, &task, options.force, options, Some(WithFiles(options.with_files))).await?;
     if let Ok(project) = task.get_str("project") {
         projects::touch(app, [project]).await?;
         tag_cache::reset(app, call.company(), Tagged::Tasks, &TagField::BOTH, [project]).await?;
@@ -159,10 +164,15 @@ async fn delete_one(
     task: &Document,
     force: bool,
     options: &Delete,
+    removal: Option<WithFiles>,
 ) -> ApiResult<Cleaned> {
     let id = id_of(task);
-    let cleanup =
-        Cleanup { occasion: Occasion::Delete, force, delete_output_models: options.with_output_models };
+    let cleanup = Cleanup {
+        occasion: Occasion::Delete,
+        force,
+        delete_output_models: options.with_output_models,
+        removal,
+    };
     if let Err(error) = leave_queues(app, call, task, options).await {
         tracing::debug!(task_id = id, error = error.message(), "failed to dequeue a task to delete");
     }

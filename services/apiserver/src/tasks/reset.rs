@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::{
     access::{self, Fields},
-    cleanup::{self, CLEANUP_FIELDS, Cleaned, Cleanup, Occasion},
+    cleanup::{self, CLEANUP_FIELDS, Cleaned, Cleanup, Occasion, WithFiles},
     status::{Changed, StatusChange, TaskStatus},
 };
 use crate::{
@@ -44,6 +44,7 @@ struct Reset {
     clear_all: bool,
     return_file_urls: bool,
     delete_output_models: bool,
+    with_files: bool,
 }
 
 struct WasReset {
@@ -60,9 +61,10 @@ pub(crate) async fn reset(app: Arc<App>, call: Arc<Call>, request: ResetRequest)
         clear_all: request.clear_all.unwrap_or(false),
         return_file_urls: request.return_file_urls.unwrap_or(false),
         delete_output_models: request.delete_output_models.unwrap_or(true),
+        with_files: request.delete_external_artifacts.unwrap_or(true),
     };
     let was_reset = reset_task(&app, &call, &request.task, &options).await?;
-    let mut removal = Removal::new(request.delete_external_artifacts.unwrap_or(true));
+    let mut removal = Removal::new(options.with_files);
     was_reset.cleaned.add_to(&mut removal, &request.task);
     external_files::remove(&app, &call, removal, Pacing::Wait).await?;
 
@@ -85,8 +87,9 @@ pub(crate) async fn reset_many(app: Arc<App>, call: Arc<Call>, request: ResetMan
         clear_all: request.clear_all.unwrap_or(false),
         return_file_urls: request.return_file_urls.unwrap_or(false),
         delete_output_models: request.delete_output_models.unwrap_or(true),
+        with_files: request.delete_external_artifacts.unwrap_or(true),
     };
-    let mut removal = Removal::new(request.delete_external_artifacts.unwrap_or(true));
+    let mut removal = Removal::new(options.with_files);
     let mut many = Many::default();
     for id in &request.ids {
         match reset_task(&app, &call, id, &options).await {
@@ -131,6 +134,7 @@ async fn reset_task(app: &App, call: &Call, id: &str, options: &Reset) -> ApiRes
         occasion: Occasion::Reset,
         force: options.force,
         delete_output_models: options.delete_output_models,
+        removal: Some(WithFiles(options.with_files)),
     };
     let cleaned = cleanup::clean_outputs(app, call, &task, cleanup).await?;
     let changed = StatusChange::new(&task, TaskStatus::Created)
