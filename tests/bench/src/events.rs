@@ -9,7 +9,7 @@ use std::{
 use clearml_driver::{Api, Server};
 use serde_json::json;
 
-use crate::measure::{Times, memory};
+use crate::measure::{Times, usage};
 
 pub(crate) async fn run(binary: &Path, clients: &[usize], batch: usize, seconds: u64) -> anyhow::Result<()> {
     for count in clients {
@@ -37,7 +37,7 @@ pub(crate) async fn run(binary: &Path, clients: &[usize], batch: usize, seconds:
             "{count:>2} clients x {batch} scalars: {:>8.0} events/s, {}, {}, server CPU {cpu:.2} cores",
             (calls * batch) as f64 / elapsed,
             times.summary(),
-            memory(&server)?,
+            usage(&server)?,
         );
     }
     Ok(())

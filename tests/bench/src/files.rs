@@ -10,7 +10,7 @@ use http::{Method, Request, header};
 use http_body_util::{BodyExt, StreamBody};
 use tokio::process::{Child, Command};
 
-use crate::measure::{Times, memory};
+use crate::measure::{Times, usage};
 
 const PIECE: usize = 256 * 1024;
 const BOUNDARY: &str = "clearml-bench-boundary";
@@ -30,7 +30,7 @@ pub(crate) async fn run(binary: &Path, size_mb: u64, runs: u32) -> anyhow::Resul
         down.add(timed(download(&http, request, size)).await?);
     }
     report("clearml-server", size_mb, &mut up, &mut down);
-    println!("  {}", memory(&server)?);
+    println!("  {}", usage(&server)?);
 
     let folder = tempfile::tempdir_in(binary.parent().context("no folder")?)?;
     let Ok((mut nginx, address)) = start_nginx(folder.path()).await else {

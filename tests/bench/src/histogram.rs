@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     events::{new_task, scalars},
-    measure::{Times, memory},
+    measure::{Times, usage},
 };
 
 /// Points per call while loading.
@@ -24,19 +24,22 @@ pub(crate) async fn run(binary: &Path, points: usize) -> anyhow::Result<()> {
             api.post("events.add_batch", "application/json-lines", body).await?;
         }
         let loaded = loading.elapsed();
-        let mut times = Times::default();
-        for _ in 0..20 {
-            let started = Instant::now();
-            let answer = api.call("events.scalar_metrics_iter_histogram", &json!({"task": task})).await?;
-            times.add(started.elapsed());
-            anyhow::ensure!(answer["loss"].as_object().is_some_and(|variants| variants.len() == series));
+        for key in ["iter", "timestamp", "iso_time"] {
+            let mut times = Times::default();
+            for _ in 0..20 {
+                let request = json!({"task": task, "key": key});
+                let started = Instant::now();
+                let answer = api.call("events.scalar_metrics_iter_histogram", &request).await?;
+                times.add(started.elapsed());
+                anyhow::ensure!(answer["loss"].as_object().is_some_and(|variants| variants.len() == series));
+            }
+            println!(
+                "histogram over {points} points in {series} series by {key}: {}, {} (loaded in {:.1} s)",
+                times.summary(),
+                usage(&server)?,
+                loaded.as_secs_f64(),
+            );
         }
-        println!(
-            "histogram over {points} points in {series} series: {}, {} (loaded in {:.1} s)",
-            times.summary(),
-            memory(&server)?,
-            loaded.as_secs_f64(),
-        );
     }
     Ok(())
 }

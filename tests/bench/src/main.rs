@@ -1,5 +1,6 @@
 //! Load generator: speed and weight of a running server, over HTTP as its clients use it.
 
+mod bodies;
 mod events;
 mod files;
 mod histogram;
@@ -47,6 +48,11 @@ enum Bench {
         #[arg(long, default_value_t = 1_000_000)]
         points: usize,
     },
+    /// Memory under large and odd bodies, one kind at a time.
+    Bodies {
+        #[arg(long, default_value_t = 8)]
+        at_once: usize,
+    },
     /// Upload and download of one large file.
     Files {
         #[arg(long, default_value_t = 1024)]
@@ -66,6 +72,7 @@ async fn main() -> anyhow::Result<()> {
         }
         Bench::Tasks { count } => tasks::run(&options.server, count).await,
         Bench::Histogram { points } => histogram::run(&options.server, points).await,
+        Bench::Bodies { at_once } => bodies::run(&options.server, at_once).await,
         Bench::Files { size_mb, runs } => files::run(&options.server, size_mb, runs).await,
     }
 }

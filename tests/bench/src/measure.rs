@@ -32,8 +32,9 @@ impl Times {
     }
 }
 
-/// `memory 40 MB (peak 50 MB)`.
-pub(crate) fn memory(server: &Server) -> anyhow::Result<String> {
+/// `memory 40 MB (peak 50 MB), CPU 1.2 s`: of the server, since its start.
+pub(crate) fn usage(server: &Server) -> anyhow::Result<String> {
     let (now, peak) = server.memory()?;
-    Ok(format!("memory {now:.0} MB (peak {peak:.0} MB)"))
+    let cpu = server.cpu_time()?.as_secs_f64();
+    Ok(format!("memory {now:.0} MB (peak {peak:.0} MB), CPU {cpu:.1} s"))
 }

@@ -8,7 +8,7 @@ use std::{
 use clearml_driver::Server;
 use serde_json::Value;
 
-use crate::measure::{Times, memory};
+use crate::measure::{Times, usage};
 
 pub(crate) async fn run(binary: &Path, runs: u32) -> anyhow::Result<()> {
     let mut times = Times::default();
@@ -23,7 +23,7 @@ pub(crate) async fn run(binary: &Path, runs: u32) -> anyhow::Result<()> {
     println!("exec to first answers (empty data directory, sign-in and ping): {}", times.summary());
     if let Some(server) = last {
         tokio::time::sleep(Duration::from_secs(5)).await;
-        println!("idle: {}", memory(&server)?);
+        println!("idle: {}", usage(&server)?);
     }
     Ok(())
 }

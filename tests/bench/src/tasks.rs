@@ -6,7 +6,7 @@ use clearml_driver::Server;
 use futures::{StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 
-use crate::measure::{Times, memory};
+use crate::measure::{Times, usage};
 
 pub(crate) async fn run(binary: &Path, count: usize) -> anyhow::Result<()> {
     let server = Server::start(binary).await?;
@@ -45,7 +45,7 @@ pub(crate) async fn run(binary: &Path, count: usize) -> anyhow::Result<()> {
         println!(
             "first page of {count} tasks by last_update, {name}: {}, {}",
             times.summary(),
-            memory(&server)?
+            usage(&server)?
         );
     }
     Ok(())

@@ -2,6 +2,7 @@
 //! to answer a ping; no answer may be a 5xx, and its memory must not grow.
 
 mod connections;
+mod floods;
 mod http_syntax;
 mod json;
 mod multipart;
@@ -20,6 +21,10 @@ use self::wire::{Ending, Target};
 
 /// Growth of the server's resident memory over the whole run, in MB.
 const MOST_GROWTH: f64 = 64.0;
+
+/// What requests may take at most, in MB: the share of `apiserver.request.max_memory_size` (192), and as much
+/// again as a third for all that the estimates leave out.
+const MOST_IN_USE: f64 = 256.0;
 
 /// How long freed memory may take to be given back.
 const SETTLING: Duration = Duration::from_secs(30);
@@ -82,6 +87,7 @@ async fn run_all(binary: &Path, only: &str, report: &mut Report) -> anyhow::Resu
     }
     types::run(&subject, only, report).await;
     connections::run(&subject, only, report).await;
+    floods::run(&subject, only, report).await;
     report.note("input, nothing was written elsewhere", paths::nothing_escaped(&data));
 
     // What was freed goes back to the system within seconds.
@@ -96,6 +102,7 @@ async fn run_all(binary: &Path, only: &str, report: &mut Report) -> anyhow::Resu
     println!("  memory {before:.0} MB before, {after:.0} MB after, {peak:.0} MB at most");
     let growth = after - before;
     let outcome = || {
+        ensure!(peak - before <= MOST_IN_USE, "the server took {:.0} MB for requests", peak - before);
         ensure!(growth <= MOST_GROWTH, "the server's memory grew by {growth:.0} MB");
         Ok(())
     };

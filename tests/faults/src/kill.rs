@@ -9,6 +9,7 @@ mod events;
 mod files;
 mod kinds;
 mod queue;
+mod removals;
 
 use std::{
     path::{Path, PathBuf},
@@ -115,6 +116,7 @@ impl<'a> KillTest<'a> {
             Box::new(files::Files::new(6, random(6))),
             Box::new(files::Files::new(7, random(7))),
             Box::new(queue::Queue::default()),
+            Box::new(removals::Removals::default()),
         ];
         Self {
             binary,
@@ -178,6 +180,7 @@ impl<'a> KillTest<'a> {
         let (mut server, session) = self.start(data, 0).await?;
         self.verify(&session, Scope::Recent).await?;
         self.verify(&session, Scope::All).await?;
+        removals::no_orphans(&data.path()).await?;
         for lane in &self.lanes {
             println!("  {}", lane.summary());
         }

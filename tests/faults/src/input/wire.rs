@@ -71,6 +71,16 @@ fn find_all<'a>(bytes: &'a [u8], text: &'a [u8]) -> impl Iterator<Item = usize> 
 
 /// Sends the bytes and reads until the server closes the connection, however it does.
 pub(super) async fn exchange(address: &str, bytes: &[u8], ending: Ending) -> anyhow::Result<Answer> {
+    exchange_within(address, bytes, ending, TIMEOUT).await
+}
+
+/// As [`exchange`], with another limit for the time that it takes.
+pub(super) async fn exchange_within(
+    address: &str,
+    bytes: &[u8],
+    ending: Ending,
+    patience: Duration,
+) -> anyhow::Result<Answer> {
     let stream = TcpStream::connect(address).await.context("can't connect")?;
     let (mut reader, mut writer) = stream.into_split();
     let write = async {
@@ -97,9 +107,9 @@ pub(super) async fn exchange(address: &str, bytes: &[u8], ending: Ending) -> any
             () = &mut write => read.await,
         }
     };
-    match tokio::time::timeout(TIMEOUT, exchange).await {
+    match tokio::time::timeout(patience, exchange).await {
         Ok(answer) => Ok(Answer::new(answer)),
-        Err(_) => bail!("the connection stays open for {} s", TIMEOUT.as_secs()),
+        Err(_) => bail!("the connection stays open for {} s", patience.as_secs()),
     }
 }
 
