@@ -28,6 +28,7 @@ pub struct Call {
     /// reads them.
     pub batch: Option<Bytes>,
     /// The share of the memory for requests that this one takes, until it is answered.
+    #[expect(dead_code, reason = "it is held, not looked at")]
     pub(crate) memory: Reserved,
     /// Worker header, else `<unknown>`.
     pub worker: String,
