@@ -27,11 +27,11 @@ pub enum Collection {
     UrlToDelete,
     /// `backend.storage_settings`
     StorageSettings,
+    /// `auth.user`: identity, role and credentials
+    AuthUser,
     /// `backend.pending_removal`: events and files whose owners are being deleted; our own, servers of others
     /// take no notice of it
     PendingRemoval,
-    /// `auth.user`: identity, role and credentials
-    AuthUser,
 }
 
 /// What a back end has to know of a collection beyond its name.
@@ -62,7 +62,7 @@ pub struct Index {
 }
 
 impl Collection {
-    /// All collections, in a fixed order.
+    /// All collections, in the order of their definition.
     pub const ALL: [Self; 13] = [
         Self::Task,
         Self::TaskTrash,

@@ -19,7 +19,7 @@ const MAX_EXHAUSTED: usize = 50;
 const MAX_PATTERN: usize = 16 * 1024;
 
 /// Largest compiled form of a pattern, in bytes: repetitions of repetitions and classes of Unicode multiply.
-const MAX_COMPILED: usize = 2 << 20;
+const MAX_COMPILED: usize = 8 << 20;
 
 /// Memory of the lazily built automaton of a pattern, in bytes.
 const MAX_AUTOMATON: usize = 1 << 20;
@@ -225,17 +225,14 @@ mod tests {
     #[test]
     fn a_pattern_that_takes_too_many_steps_ends() {
         let text = "a".repeat(40);
-        for pattern in ["^(a+)+(?!x)$b", r"^(?=(a+)+b)", r"(a|aa)+\1(?<!a)c"] {
-            let pattern = Pattern::new(pattern, false).unwrap();
-            assert!(!pattern.is_match(&text));
-            for _ in 0..MAX_EXHAUSTED {
-                pattern.is_match(&text);
-            }
-        }
-        let slow = Pattern::new(r"^(?=(a+)+b)", false).unwrap();
+        // In linear time, whatever is repeated: no step is counted.
+        let fast = Pattern::new(r"^(?=(a+)+b)", false).unwrap();
+        (0..MAX_EXHAUSTED).for_each(|_| assert!(!fast.is_match(&text)));
+        assert!(!fast.is_exhausted());
+        let slow = Pattern::new(r"^(a|aa)+\1c$", false).unwrap();
         (0..MAX_EXHAUSTED).for_each(|_| assert!(!slow.is_match(&text)));
         assert!(slow.is_exhausted());
-        assert!(!slow.is_match("ab"));
+        assert!(!slow.is_match("aac"));
     }
 
     #[test]

@@ -25,7 +25,7 @@ const INLINE_PARSE: usize = 128 << 10;
 const OPEN_VALUES: usize = 20_000;
 
 /// Least room that is made for a body of unknown size.
-const FIRST_ROOM: usize = 64 << 10;
+const FIRST_ROOM: usize = 4 << 10;
 
 /// What a request brings.
 #[derive(Debug, Default)]

@@ -156,7 +156,7 @@ async fn values_and_sizes_of_json_are_bounded() {
     let user = server.user().await;
     let list = |length: usize| json!({"id": vec![1; length]}).to_string();
     let post = async |kind: &str, body: String| user.post("events.add_batch", kind, body).await.code();
-    assert_eq!(post("application/json", list(990)).await, (400, 12));
+    assert_eq!(post("application/json", list(990)).await, (400, 131));
     assert_eq!(post("application/json", list(1000)).await, (413, 0));
     assert_eq!(post("application/json", json!({"a": "x".repeat(100_000)}).to_string()).await, (413, 0));
     // The bounds hold for each line of a batch.
@@ -218,7 +218,7 @@ async fn patterns_that_take_too_long_are_400_21() {
         })
     });
     server.app.documents.write(Collection::Task, tasks.collect()).await.unwrap();
-    for pattern in ["^(?=(a+)+b)", r"(a|aa)+\1(?<!a)c$", "((a{1000}){1000}){1000}", "(", &"a".repeat(20_000)]
+    for pattern in [r"^(a|aa)+\1c$", r"(a|aa)+\1(?<!a)c$", "((a{1000}){1000}){1000}", "(", &"a".repeat(20_000)]
     {
         let response = user.call("tasks.get_all", json!({"name": pattern, "only_fields": ["id"]})).await;
         assert_eq!(response.code(), (400, 21), "{pattern:.20}");
