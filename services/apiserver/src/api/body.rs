@@ -87,7 +87,7 @@ pub(crate) async fn read(
 
     if is_batch {
         let share = Share::of_batch(&bytes);
-        if share.bytes > limits.object_bytes {
+        if share.longest_line > limits.object_bytes {
             return Err(too_large(limits.object_bytes));
         }
         let values = share.values.min(limits.json.values);
@@ -168,6 +168,7 @@ fn broken(reason: &str) -> ApiError {
 
 /// What of a batch is worked on at once, at most.
 struct Share {
+    longest_line: usize,
     bytes: usize,
     values: usize,
 }
@@ -182,7 +183,7 @@ impl Share {
         }
         let bytes = body.len().min(BYTES_AT_ONCE.max(longest));
         // Two characters are the least for a value; most have ten and more.
-        Self { bytes, values: (bytes / 8).min(VALUES_AT_ONCE) }
+        Self { longest_line: longest, bytes, values: (bytes / 8).min(VALUES_AT_ONCE) }
     }
 }
 
