@@ -87,7 +87,8 @@ impl Connection {
             | Collection::Settings
             | Collection::Versions
             | Collection::UrlToDelete
-            | Collection::StorageSettings => &self.backend,
+            | Collection::StorageSettings
+            | Collection::PendingRemoval => &self.backend,
         }
     }
 
