@@ -168,7 +168,7 @@ impl Node {
             Self::And(nodes) | Self::Or(nodes) => {
                 nodes.iter().for_each(|node| node.collect_patterns(patterns));
             }
-            Self::Not(node) | Self::ElementMatches(_, node) => node.collect_patterns(patterns),
+            Self::Not(node) | Self::ElementMatches(_, _, node) => node.collect_patterns(patterns),
             Self::Constant(_)
             | Self::Equal(..)
             | Self::Compare(..)

@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use clearml_driver::Report;
 use futures::future::try_join_all;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use super::{REFUSALS, Subject, wire};
-use crate::report::Report;
 
 /// Bodies at the same time.
 const AT_ONCE: usize = 8;
