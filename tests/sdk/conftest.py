@@ -1,11 +1,18 @@
+"""The server under test: on embedded stores, or with `CLEARML_SDK_CLUSTER` (the program `clearml-cluster`) replicas on
+the stores of a cluster.
+"""
+
+import os
+
 import pytest
 
-from server import Script, Server
+from server import Cluster, Script, Server
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    server = Server(tmp_path_factory.mktemp("server") / "data")
+    kind = Cluster if os.environ.get("CLEARML_SDK_CLUSTER") else Server
+    server = kind(tmp_path_factory.mktemp("server") / "data")
     yield server
     server.stop()
 

@@ -71,7 +71,7 @@ class Api:
 
 
 class Server:
-    """One running server process."""
+    """One running server process, on embedded stores."""
 
     def __init__(self, data_dir: Path):
         self.data_dir = data_dir
@@ -105,11 +105,50 @@ class Server:
     @property
     def memory(self) -> int:
         """Resident memory in bytes."""
-        return psutil.Process(self.process.pid).memory_info().rss
+        return resident(self.process.pid)
+
+    def stored_files(self) -> list[str] | None:
+        """The names of all files in the store."""
+        return [str(path) for path in (self.data_dir / "files").rglob("*") if path.is_file()]
 
     def files(self, method: str, url: str, **arguments) -> requests.Response:
         headers = {"Authorization": f"Bearer {self.api.token}"}
         return requests.request(method, url, headers=headers, timeout=60, **arguments)
+
+
+class Cluster(Server):
+    """Two API servers and two file servers behind balancers, on MongoDB, Elasticsearch, Redis and S3."""
+
+    def start(self):
+        programs = binary().parent
+        command = [os.environ["CLEARML_SDK_CLUSTER"], "--programs", str(programs), "serve"]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log_path.open("ab"), text=True
+        )
+        line = self.process.stdout.readline()
+        assert line.startswith("{"), f"the cluster did not start: {line}{self.log_path.read_text()}"
+        started = json.loads(line)
+        self.api_url, self.files_url, self.web_url = started["api_url"], started["files_url"], started["web_url"]
+        self.key = started["credentials"]["access_key"]
+        self.secret = started["credentials"]["secret_key"]
+        self.pids = started["pids"]
+
+    def stop(self):
+        self.process.stdin.close()
+        assert self.process.wait(60) == 0, self.log_path.read_text()
+
+    @property
+    def memory(self) -> int:
+        """Resident memory of the largest process in bytes."""
+        return max(resident(pid) for pid in self.pids)
+
+    def stored_files(self) -> None:
+        """They are in a bucket."""
+        return None
+
+
+def resident(pid: int) -> int:
+    return psutil.Process(pid).memory_info().rss
 
 
 def binary() -> Path:
