@@ -99,6 +99,7 @@ pub(crate) async fn all_types_merge_by_iteration(setup: &Setup<'_>) {
             log("t", 5, "without"),
         ])
         .await;
+    let (scalar, plot, log) = (EventType::Scalar, EventType::Plot, EventType::Log);
     for limit in [1, 2, 3, 100] {
         let mut query = key_query(setup, EventType::Log, KeyField::Iter, Order::Descending, limit);
         query.event_type = None;
@@ -113,11 +114,10 @@ pub(crate) async fn all_types_merge_by_iteration(setup: &Setup<'_>) {
             kinds.sort_unstable();
             kinds
         };
-        use EventType::{Log, Plot, Scalar};
-        assert_eq!(kinds(&events[..3]), [Scalar, Scalar, Log], "limit {limit}");
-        assert_eq!(kinds(&events[3..4]), [Plot]);
-        assert_eq!(kinds(&events[4..]), [Scalar, Plot, Log, Log], "limit {limit}");
-        let variants = events.iter().filter(|event| event.event_type == Scalar && event.iter.is_some());
+        assert_eq!(kinds(&events[..3]), [scalar, scalar, log], "limit {limit}");
+        assert_eq!(kinds(&events[3..4]), [plot]);
+        assert_eq!(kinds(&events[4..]), [scalar, plot, log, log], "limit {limit}");
+        let variants = events.iter().filter(|event| event.event_type == scalar && event.iter.is_some());
         assert_eq!(variants.map(|event| event.variant.as_str()).collect::<Vec<_>>(), ["v", "w"]);
     }
 }
