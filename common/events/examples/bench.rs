@@ -78,23 +78,20 @@ async fn time<T, F: Future<Output = T>>(name: &str, mut call: impl FnMut() -> F)
 async fn main() {
     let place = std::env::args().nth(1);
     let part: i64 = std::env::args().nth(2).map_or(1, |part| part.parse().expect("a number"));
-    match place.filter(|place| place.starts_with("http")) {
-        Some(url) => {
-            let prefix = format!("bench-{:08x}-", rand::random::<u32>());
-            let settings = ElasticSettings {
-                events: ElasticCluster { hosts: vec![url.clone()], ..ElasticCluster::default() },
-                index_prefix: prefix.clone(),
-                ..ElasticSettings::default()
-            };
-            measure(Arc::new(ElasticEvents::connect(settings).await.expect("connect")), part).await;
-            clean_up(&url, &prefix).await;
-        }
-        None => {
-            let directory = std::env::args().nth(1).map_or_else(std::env::temp_dir, Into::into);
-            let directory = tempfile::tempdir_in(directory).expect("temporary directory");
-            let store = EmbeddedEvents::open(directory.path(), NameLimits::default()).expect("open");
-            measure(Arc::new(store), part).await;
-        }
+    if let Some(url) = place.filter(|place| place.starts_with("http")) {
+        let prefix = format!("bench-{:08x}-", rand::random::<u32>());
+        let settings = ElasticSettings {
+            events: ElasticCluster { hosts: vec![url.clone()], ..ElasticCluster::default() },
+            index_prefix: prefix.clone(),
+            ..ElasticSettings::default()
+        };
+        measure(Arc::new(ElasticEvents::connect(settings).await.expect("connect")), part).await;
+        clean_up(&url, &prefix).await;
+    } else {
+        let directory = std::env::args().nth(1).map_or_else(std::env::temp_dir, Into::into);
+        let directory = tempfile::tempdir_in(directory).expect("temporary directory");
+        let store = EmbeddedEvents::open(directory.path(), NameLimits::default()).expect("open");
+        measure(Arc::new(store), part).await;
     }
 }
 

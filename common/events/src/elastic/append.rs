@@ -85,9 +85,9 @@ pub(super) async fn append(
     };
     let outcome = writer.write(encode).await;
     // Also after a failure: what is stored shall not appear later on its own.
-    let refreshed = refresher.refresh(&touched).await;
+    let visible = refresher.refresh(&touched).await;
     outcome?;
-    Ok(refreshed?)
+    Ok(visible?)
 }
 
 /// Appends documents of statistics, not made visible.

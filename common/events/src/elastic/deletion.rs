@@ -87,7 +87,7 @@ pub(super) async fn clear_log(searcher: &Searcher, source: &Source, which: &LogD
         filter.push(json!({"bool": {"must_not": [{"terms": {"metric": which.exclude_metrics}}]}}));
     }
     let index = searcher.indices.events(&source.company, EventType::Log)?;
-    delete_by_query(searcher, &[index], &all_of(filter), Pace::Fast).await
+    delete_by_query(searcher, &[index], &all_of(&filter), Pace::Fast).await
 }
 
 /// Deletes what a query matches; what is written in the meantime may be left.

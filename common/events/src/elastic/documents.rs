@@ -194,8 +194,6 @@ pub(super) fn event(hit: Hit) -> Option<Event> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
-
     use bson::doc;
 
     use super::*;

@@ -35,7 +35,7 @@ pub(super) fn any_of(mut alternatives: Vec<Value>) -> Value {
 }
 
 /// All of these.
-pub(super) fn all_of(conditions: Vec<Value>) -> Value {
+pub(super) fn all_of(conditions: &[Value]) -> Value {
     json!({"bool": {"filter": conditions}})
 }
 
@@ -58,7 +58,7 @@ pub(super) fn metric_filter(filter: &MetricFilter, fields: Fields) -> Option<Val
         if variants.is_empty() {
             return metrics;
         }
-        all_of(vec![metrics, json!({"terms": {fields.variant: variants}})])
+        all_of(&[metrics, json!({"terms": {fields.variant: variants}})])
     });
     Some(any_of(alternatives.collect()))
 }
@@ -76,10 +76,10 @@ pub(super) fn iteration_filters(choices: &[IterationChoice], fields: Fields) -> 
         }
     }
     let of_tasks = tasks.into_iter().map(|(iters, tasks)| {
-        all_of(vec![json!({"terms": {fields.task: tasks}}), json!({"terms": {"iter": iters}})])
+        all_of(&[json!({"terms": {fields.task: tasks}}), json!({"terms": {"iter": iters}})])
     });
     let of_metrics = metrics.into_iter().map(|((task, iters), metrics)| {
-        all_of(vec![
+        all_of(&[
             json!({"term": {fields.task: task}}),
             json!({"terms": {fields.metric: metrics}}),
             json!({"terms": {"iter": iters}}),
@@ -111,8 +111,6 @@ pub(super) fn time_range(field: &str, bounds: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
-
     use super::*;
     use crate::MetricVariants;
 

@@ -196,8 +196,6 @@ fn name_of(company: &str) -> EventResult<String> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
-
     use super::*;
     use crate::ElasticCluster;
 

@@ -114,7 +114,7 @@ where
     for source in sources {
         by_company.entry(&source.company).or_default().push(source.clone());
     }
-    let (mut companies, mut searches) = (Vec::new(), Vec::new());
+    let (mut companies, mut requests) = (Vec::new(), Vec::new());
     for (company, sources) in by_company {
         for scope in searcher.indices.scopes(&sources, event_type).await? {
             for (target, tasks) in scope
@@ -129,12 +129,12 @@ where
                     "query": {"bool": {"filter": filter}}, "size": 0, "track_total_hits": false,
                     "aggs": {"tasks": aggregate(fields.task, fields.metric)},
                 });
-                searches.push(Search { indices: target.indices.clone(), body });
+                requests.push(Search { indices: target.indices.clone(), body });
                 companies.push(company.to_owned());
             }
         }
     }
-    let found = searcher.search_all::<ByTask<B>>(&searches).await?;
+    let found = searcher.search_all::<ByTask<B>>(&requests).await?;
     let buckets = companies.into_iter().zip(found).flat_map(|(company, found)| {
         let buckets = found.aggregations.map_or_else(Vec::new, |found| found.tasks.buckets);
         buckets.into_iter().map(move |bucket| (company.clone(), bucket))

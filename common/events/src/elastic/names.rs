@@ -152,7 +152,7 @@ pub(super) async fn metrics_with_iterations(
     }
 
     let scope = searcher.indices.scope(source, event_type).await?;
-    let searches: Vec<Search> = scope
+    let requests: Vec<Search> = scope
         .targets
         .iter()
         .map(|target| {
@@ -168,7 +168,7 @@ pub(super) async fn metrics_with_iterations(
             Search { indices: target.indices.clone(), body }
         })
         .collect();
-    let found = searcher.search_all::<Names>(&searches).await?;
+    let found = searcher.search_all::<Names>(&requests).await?;
     let names: BTreeSet<String> = found
         .into_iter()
         .filter_map(|found| found.aggregations)

@@ -36,7 +36,7 @@ pub(super) struct Node {
 
 /// All nodes, used in turn.
 pub(super) struct Nodes {
-    nodes: Vec<Node>,
+    all: Vec<Node>,
     turn: AtomicUsize,
     start: Instant,
 }
@@ -48,20 +48,19 @@ impl Nodes {
             return Err(EventError::Backend("no Elasticsearch hosts are given".to_owned()));
         }
         let nodes = settings.hosts.iter().map(|host| node(settings, host)).collect::<EventResult<_>>()?;
-        Ok(Self { nodes, turn: AtomicUsize::new(0), start: Instant::now() })
+        Ok(Self { all: nodes, turn: AtomicUsize::new(0), start: Instant::now() })
     }
 
     /// Number of nodes.
     pub(super) fn len(&self) -> usize {
-        self.nodes.len()
+        self.all.len()
     }
 
     /// The next node that does not rest; if all do, the one whose rest ends first.
     pub(super) fn next(&self) -> &Node {
         let first = self.turn.fetch_add(1, Ordering::Relaxed);
         let now = self.now();
-        let in_turn =
-            (0..self.nodes.len()).map(|step| &self.nodes[(first.wrapping_add(step)) % self.nodes.len()]);
+        let in_turn = (0..self.all.len()).map(|step| &self.all[(first.wrapping_add(step)) % self.all.len()]);
         let mut best: Option<(&Node, u64)> = None;
         for node in in_turn {
             let until = node.rests_until.load(Ordering::Relaxed);
@@ -72,13 +71,13 @@ impl Nodes {
                 best = Some((node, until));
             }
         }
-        best.map_or(&self.nodes[0], |(node, _)| node)
+        best.map_or(&self.all[0], |(node, _)| node)
     }
 
     /// Whether some node does not rest.
     pub(super) fn any_awake(&self) -> bool {
         let now = self.now();
-        self.nodes.iter().any(|node| node.rests_until.load(Ordering::Relaxed) <= now)
+        self.all.iter().any(|node| node.rests_until.load(Ordering::Relaxed) <= now)
     }
 
     /// Lets a node rest.
@@ -161,8 +160,6 @@ fn without_login(host: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
-
     use super::*;
 
     fn nodes(hosts: &[&str]) -> Nodes {
@@ -175,13 +172,13 @@ mod tests {
         let nodes = nodes(&["http://a:1", "http://b:2", "http://c:3"]);
         let turns: Vec<_> = (0..4).map(|_| nodes.next().address.clone()).collect();
         assert_eq!(turns, ["http://a:1/", "http://b:2/", "http://c:3/", "http://a:1/"]);
-        nodes.failed(&nodes.nodes[1]);
+        nodes.failed(&nodes.all[1]);
         let turns: Vec<_> = (0..4).map(|_| nodes.next().address.clone()).collect();
         assert!(!turns.contains(&"http://b:2/".to_owned()));
-        nodes.failed(&nodes.nodes[0]);
-        nodes.failed(&nodes.nodes[2]);
+        nodes.failed(&nodes.all[0]);
+        nodes.failed(&nodes.all[2]);
         assert!(!nodes.any_awake());
-        Nodes::answered(&nodes.nodes[2]);
+        Nodes::answered(&nodes.all[2]);
         assert_eq!(nodes.next().address, "http://c:3/");
     }
 

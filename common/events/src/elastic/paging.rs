@@ -115,17 +115,17 @@ impl Paging {
     async fn hits(
         &self,
         searcher: &Searcher,
-        after: Option<Position>,
+        after: Option<&Position>,
         limit: usize,
     ) -> EventResult<Vec<Hit>> {
         let mut hits: Vec<Hit> = Vec::new();
-        let mut after = after;
+        let mut position = after.cloned();
         while hits.len() < limit {
             let size = (limit - hits.len()).min(MAX_HITS);
-            let found = self.some_hits(searcher, after.as_ref(), size).await?;
+            let found = self.some_hits(searcher, position.as_ref(), size).await?;
             let is_end = found.len() < size;
             hits.extend(found);
-            after = Position::behind(&hits);
+            position = Position::behind(&hits, after);
             if is_end {
                 break;
             }
@@ -159,10 +159,10 @@ impl Paging {
             }
             Search { indices: indices.clone(), body }
         };
-        let searches: Vec<Search> = self.parts.iter().map(search).collect();
-        let found = searcher.search_all::<Nothing>(&searches).await?;
+        let requests: Vec<Search> = self.parts.iter().map(search).collect();
+        let found = searcher.search_all::<Nothing>(&requests).await?;
         let mut hits: Vec<Hit> = found.into_iter().flat_map(|found| found.hits.hits).collect();
-        if searches.len() > 1 {
+        if requests.len() > 1 {
             hits.sort_by(|a, b| self.compare(a, b));
             hits.dedup_by(|a, b| a.index == b.index && a.id == b.id);
             hits.truncate(size);
@@ -245,8 +245,8 @@ pub(super) async fn count(searcher: &Searcher, selection: &Selection, cap: Optio
         let track = cap.map_or(Value::Bool(true), |cap| json!(cap.clamp(1, i32::MAX as u64)));
         Search { indices, body: json!({"query": query, "size": 0, "track_total_hits": track}) }
     };
-    let searches: Vec<Search> = parts.into_iter().map(count).collect();
-    let found = searcher.search_all::<Nothing>(&searches).await?;
+    let requests: Vec<Search> = parts.into_iter().map(count).collect();
+    let found = searcher.search_all::<Nothing>(&requests).await?;
     let total: u64 = found.iter().map(|found| found.hits.total.value).sum();
     Ok(cap.map_or(total, |cap| total.min(cap)))
 }
@@ -286,7 +286,7 @@ pub(super) async fn plot_urls(
     let index = searcher.indices.events(company, EventType::Plot)?;
     let filter = vec![json!({"terms": {"task": tasks}}), super::filters::exists("source_urls")];
     let paging = Paging {
-        parts: vec![(vec![index], super::filters::all_of(filter))],
+        parts: vec![(vec![index], super::filters::all_of(&filter))],
         field: KeyField::Timestamp,
         order: Order::Ascending,
         source: Some(&["source_urls"]),

@@ -51,7 +51,7 @@ pub(super) async fn image_ranges(
     let newest = json!({"max": {"field": "iter"}});
     let listing = Listing {
         indices: vec![searcher.indices.events(&source.company, EventType::Image)?],
-        query: all_of(filter),
+        query: all_of(&filter),
         fields: Fields::PLAIN,
         of_variant: json!({
             "newest": newest,
@@ -94,7 +94,7 @@ pub(super) async fn image(
         vec![json!({"term": {"task": source.task}}), exists("url"), json!({"range": {"iter": bounds}})];
     filter.extend(named(&candidate.metric, &candidate.variant));
     let sort = [descending("iter"), descending("url"), json!({"_seq_no": "asc"})];
-    let found = images(searcher, source, vec![all_of(filter)], &json!(sort)).await?;
+    let found = images(searcher, source, vec![all_of(&filter)], &json!(sort)).await?;
     Ok(found.into_iter().next().and_then(documents::event))
 }
 
@@ -116,12 +116,7 @@ pub(super) async fn next_image(
     let queries = candidate_filters(candidates)
         .into_iter()
         .map(|candidates| {
-            all_of(vec![
-                json!({"term": {"task": source.task}}),
-                exists("url"),
-                iterations.clone(),
-                candidates,
-            ])
+            all_of(&[json!({"term": {"task": source.task}}), exists("url"), iterations.clone(), candidates])
         })
         .collect();
     let found = images(searcher, source, queries, &json!(sort)).await?;
@@ -143,7 +138,7 @@ fn candidate_filters(candidates: &[ImageCandidate]) -> Vec<Value> {
     let alternatives: Vec<Value> = variants
         .into_iter()
         .map(|((metric, min_iteration), variants)| {
-            all_of(vec![
+            all_of(&[
                 json!({"term": {"metric": metric}}),
                 json!({"terms": {"variant": variants}}),
                 json!({"range": {"iter": {"gte": min_iteration}}}),
@@ -165,8 +160,8 @@ async fn images(
         indices: vec![index.clone()],
         body: json!({"query": query, "size": 1, "track_total_hits": false, "sort": sort}),
     };
-    let searches: Vec<Search> = queries.into_iter().map(search).collect();
-    let found = searcher.search_all::<Nothing>(&searches).await?;
+    let requests: Vec<Search> = queries.into_iter().map(search).collect();
+    let found = searcher.search_all::<Nothing>(&requests).await?;
     Ok(found.into_iter().flat_map(|found| found.hits.hits).collect())
 }
 
@@ -198,7 +193,7 @@ pub(super) async fn plot_ranges(
     filter.extend(metric_filter(&MetricFilter::metrics(metric), Fields::PLAIN));
     let of_metric = json!({"min": {"min": {"field": "iter"}}, "max": {"max": {"field": "iter"}}});
     let body = json!({
-        "query": all_of(filter), "size": 0, "track_total_hits": false,
+        "query": all_of(&filter), "size": 0, "track_total_hits": false,
         "aggs": {"metrics": terms_ascending("metric", MAX_PLOT_METRICS, &of_metric)},
     });
     let indices = vec![searcher.indices.events(&source.company, EventType::Plot)?];
@@ -261,7 +256,7 @@ pub(super) async fn next_plots(
             Order::Ascending => json!({"range": {"metric": {"gt": step.metric}}}),
             Order::Descending => json!({"range": {"metric": {"lt": step.metric}}}),
         };
-        let same_iteration = all_of(vec![json!({"term": {"iter": step.iteration}}), ahead]);
+        let same_iteration = all_of(&[json!({"term": {"iter": step.iteration}}), ahead]);
         filter.push(any_of(vec![same_iteration, other_iterations]));
     }
     first_plots(searcher, source, filter, step.order).await
@@ -277,7 +272,7 @@ async fn first_plots(
     let first = |field: &str| json!({"field": field, "size": 1, "order": {"_key": order.name()}});
     let plots = json!({"top_hits": {"size": MAX_TOP_HITS, "sort": [{"variant": "asc"}, {"_seq_no": "asc"}]}});
     let body = json!({
-        "query": all_of(filter), "size": 0, "track_total_hits": false,
+        "query": all_of(&filter), "size": 0, "track_total_hits": false,
         "aggs": {"iters": {
             "terms": first("iter"),
             "aggs": {"metrics": {"terms": first("metric"), "aggs": {"plots": plots}}},

@@ -63,7 +63,7 @@ pub(super) async fn sample(
     let field = query.field.name();
     let listing = Listing {
         indices: vec![index.clone()],
-        query: all_of(filter),
+        query: all_of(&filter),
         fields: Fields::PLAIN,
         of_variant: json!({"min": {"min": {"field": field}}, "max": {"max": {"field": field}}}),
         of_metric: json!({}),
@@ -81,16 +81,16 @@ pub(super) async fn sample(
 
     let mut series = Vec::new();
     for groups in groups.chunks(GROUPS_PER_REQUEST) {
-        let searches: Vec<Search> = groups
+        let requests: Vec<Search> = groups
             .iter()
             .map(|group| {
                 base.push(pairs_filter(&group.members));
-                let query_of_group = all_of(base.clone());
+                let query_of_group = all_of(&base);
                 base.pop();
                 group_search(&index, &query_of_group, query.field, group)
             })
             .collect();
-        for found in searcher.search_all::<Sampled>(&searches).await? {
+        for found in searcher.search_all::<Sampled>(&requests).await? {
             let metrics = found.aggregations.map_or_else(Vec::new, |found| found.metrics.buckets);
             series.extend(metrics.into_iter().flat_map(sampled_series));
         }
@@ -107,7 +107,7 @@ fn pairs_filter(pairs: &[(String, String)]) -> Value {
     }
     for (metric, variants) in by_metric {
         alternatives
-            .push(all_of(vec![json!({"term": {"metric": metric}}), json!({"terms": {"variant": variants}})]));
+            .push(all_of(&[json!({"term": {"metric": metric}}), json!({"terms": {"variant": variants}})]));
     }
     any_of(alternatives)
 }
@@ -148,7 +148,7 @@ pub(super) async fn single_values(
     metrics: &MetricFilter,
 ) -> EventResult<Vec<Event>> {
     let scopes = searcher.indices.scopes(sources, Some(EventType::Scalar)).await?;
-    let searches: Vec<Search> = scopes
+    let requests: Vec<Search> = scopes
         .iter()
         .map(|scope| {
             let query = scope.query(|fields| {
@@ -161,7 +161,7 @@ pub(super) async fn single_values(
             Search { indices: scope.indices(), body }
         })
         .collect();
-    let found = searcher.search_all::<Nothing>(&searches).await?;
+    let found = searcher.search_all::<Nothing>(&requests).await?;
     Ok(found.into_iter().flat_map(|found| documents::events(found.hits.hits)).collect())
 }
 
@@ -182,7 +182,7 @@ pub(super) async fn latest(
     let filter = vec![json!({"term": {"task": source.task}}), json!({"range": {"value": {"gt": 0}}})];
     let listing = Listing {
         indices: vec![searcher.indices.events(&source.company, EventType::Scalar)?],
-        query: all_of(filter),
+        query: all_of(&filter),
         fields: Fields::PLAIN,
         of_variant: json!({
             "written": {"max": {"field": "@timestamp"}},

@@ -58,7 +58,7 @@ impl Default for ElasticCluster {
             login: ElasticLogin::None,
             authorities: None,
             verify_certificates: true,
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
             max_retries: 3,
             retry_on_timeout: true,
             max_concurrent_requests: 64,

@@ -45,7 +45,7 @@ pub(super) async fn latest_plots(
     filter.extend(metric_filter(metrics, Fields::PLAIN));
     let listing = Listing {
         indices: vec![searcher.indices.events(&source.company, EventType::Plot)?],
-        query: all_of(filter),
+        query: all_of(&filter),
         fields: Fields::PLAIN,
         of_variant: json!({"events": {"top_hits": {
             // The cluster refuses more.
@@ -102,7 +102,7 @@ pub(super) async fn metric_states(
     };
     let listing = Listing {
         indices: vec![searcher.indices.events(&source.company, kind.event_type())?],
-        query: all_of(filter),
+        query: all_of(&filter),
         fields: Fields::PLAIN,
         of_variant,
         of_metric: json!({"newest": {"max": {"field": "timestamp"}}}),
@@ -170,7 +170,7 @@ pub(super) async fn window(
     let variants = json!({"variants": terms_ascending("variant", max_variants, &events)});
     let by_metric = json!({"metrics": terms_ascending("metric", metrics.len(), &variants)});
     let body = json!({
-        "query": all_of(filter), "size": 0, "track_total_hits": false,
+        "query": all_of(&filter), "size": 0, "track_total_hits": false,
         "aggs": {"iters": {
             "terms": {"field": "iter", "size": iters, "order": {"_key": query.order.name()}},
             "aggs": by_metric,
