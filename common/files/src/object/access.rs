@@ -93,7 +93,7 @@ impl Default for Transport {
             allow_http: false,
             verify: true,
             ca_certificates: None,
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
             retries: 5,
         }
     }
@@ -154,7 +154,7 @@ impl ObjectAccess {
             match resolve_bucket_region(&self.bucket, &options).await {
                 Ok(region) => builder = builder.with_region(region),
                 Err(error) => {
-                    tracing::warn!(bucket = self.bucket, %error, "failed to find a bucket's region")
+                    tracing::warn!(bucket = self.bucket, %error, "failed to find a bucket's region");
                 }
             }
         }

@@ -102,12 +102,11 @@ impl ObjectWriter {
     /// Starts to send a part, once there is room for one more.
     async fn send_part(&mut self, size: usize) -> FileResult<()> {
         self.check_name().await?;
-        let multipart = match &mut self.multipart {
-            Some(multipart) => multipart,
-            None => {
-                let upload = self.client.put_multipart(&self.key).await.map_err(file_error)?;
-                self.multipart.insert(Multipart { upload, sending: JoinSet::new(), parts: 0 })
-            }
+        let multipart = if let Some(multipart) = &mut self.multipart {
+            multipart
+        } else {
+            let upload = self.client.put_multipart(&self.key).await.map_err(file_error)?;
+            self.multipart.insert(Multipart { upload, sending: JoinSet::new(), parts: 0 })
         };
         if multipart.parts == MAX_PARTS {
             return Err(FileError::Io(std::io::ErrorKind::FileTooLarge.into()));

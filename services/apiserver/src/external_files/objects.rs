@@ -7,7 +7,10 @@ use clearml_files::object::{
 };
 
 use super::{StorageType, object_address::Base};
-use crate::{App, storage::Credentials};
+use crate::{
+    App,
+    storage::{AwsBucket, Credentials},
+};
 
 /// Longest silence of a store.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -76,7 +79,7 @@ fn s3(base: &Base, credentials: &Credentials, transport: &mut Transport) -> Resu
             return Err(format!("Missing key or secret for AWS S3 host: {host}, bucket: {bucket}"));
         }
     };
-    transport.verify = own.is_none_or(|own| own.verifies());
+    transport.verify = own.is_none_or(AwsBucket::verifies);
     let scheme = if own.is_none_or(|own| own.secure) { "https" } else { "http" };
     let endpoint = filled(&base.host).map(|host| format!("{scheme}://{host}"));
     let region = own.and_then(|own| filled(&own.region)).or_else(|| of_all(aws.region.clone()));

@@ -93,7 +93,7 @@ fn google(section: Option<&Document>, environment: &Environment) -> Google {
             match std::fs::read_to_string(&path) {
                 Ok(json) => *text = Some(json),
                 Err(error) => {
-                    tracing::warn!(path, %error, "failed to read the credentials of Google Storage")
+                    tracing::warn!(path, %error, "failed to read the credentials of Google Storage");
                 }
             }
         }

@@ -8,7 +8,9 @@ use clearml_documents::{Change, Collection, DocumentStoreExt, Filter, Find, Stor
 
 use super::{
     credentials::{Aws, Azure, Credentials, Google},
-    requests::{ProviderName, ResetSettingsRequest, SetSettingsRequest},
+    requests::{
+        AwsRequest, AzureRequest, GoogleRequest, ProviderName, ResetSettingsRequest, SetSettingsRequest,
+    },
 };
 use crate::{
     App,
@@ -38,9 +40,9 @@ pub(super) async fn set_settings(app: Arc<App>, call: Arc<Call>, request: SetSet
         return Err(ApiError::validation(format!("Invalid json credentials: {error}")));
     }
     let providers = [
-        (ProviderName::Aws, request.aws.map(|aws| aws.into_stored())),
-        (ProviderName::Google, request.google.map(|google| google.into_stored())),
-        (ProviderName::Azure, request.azure.map(|azure| azure.into_stored())),
+        (ProviderName::Aws, request.aws.map(AwsRequest::into_stored)),
+        (ProviderName::Google, request.google.map(GoogleRequest::into_stored)),
+        (ProviderName::Azure, request.azure.map(AzureRequest::into_stored)),
     ];
     let mut update: Update = providers
         .into_iter()
