@@ -22,7 +22,7 @@ def claims(token: str) -> dict:
 def test_01_login(script, server):
     token = claims(script(SESSION))
     assert abs(token["exp"] - time.time() - 30 * 86400) < 300
-    assert token["api_version"] == "2.31"
+    assert token["api_version"] == "2.34"
     assert token["feature_set"] == "basic"
     assert all(part.isdigit() for part in token["server_version"].split("."))
     assert token["identity"]["user"] and token["identity"]["company"] == "d1bd92a3b039400cbafc60a7a5b1e52b"

@@ -1,7 +1,7 @@
 //! The endpoints of `server`: name, first version, access, handler.
 
 use super::{about, report, statistics_option};
-use crate::api::{Access, Endpoint, Role, endpoint};
+use crate::api::{Endpoint, Role, endpoint};
 
 /// Callers that act for the server itself.
 const SYSTEM: &[Role] = &[Role::Root, Role::System];
@@ -9,9 +9,9 @@ const SYSTEM: &[Role] = &[Role::Root, Role::System];
 /// The table of contents of this service.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
-        endpoint("server.info", 1, 0, about::info).access(Access::Open),
-        endpoint("server.info", 2, 8, about::info_with_uid).access(Access::Open),
-        endpoint("server.info", 2, 12, about::info_with_api_version).access(Access::Open),
+        endpoint("server.info", 1, 0, about::info),
+        endpoint("server.info", 2, 8, about::info_with_uid),
+        endpoint("server.info", 2, 12, about::info_with_api_version),
         endpoint("server.config", 1, 0, about::config).roles(SYSTEM),
         endpoint("server.endpoints", 1, 0, about::endpoints).roles(SYSTEM),
         endpoint("server.report_stats_option", 1, 0, statistics_option::report_stats_option),

@@ -39,7 +39,7 @@ async fn login_gives_a_token_with_the_documented_claims() {
     );
     assert_eq!(claims["auth_type"], "Bearer");
     assert_eq!(claims["env"], "<unknown>");
-    assert_eq!(claims["api_version"], "2.31");
+    assert_eq!(claims["api_version"], "2.34");
     assert_eq!(claims["server_version"], "2.0.0");
     assert_eq!(claims["server_build"], "");
     assert_eq!(claims["feature_set"], "basic");

@@ -130,7 +130,7 @@ async fn an_error_has_null_stack_and_empty_data() {
     assert_eq!(meta["error_data"], json!({}));
     assert_eq!(
         meta["endpoint"],
-        json!({"name": "test.closed", "requested_version": "2.31", "actual_version": "1.0"})
+        json!({"name": "test.closed", "requested_version": "2.34", "actual_version": "1.0"})
     );
     assert_eq!(response.json["data"], json!({}));
 }
@@ -157,11 +157,11 @@ async fn invalid_paths_are_400_0() {
 async fn unknown_endpoints_are_404_0() {
     let client = echo_server().await.anonymous();
     for (path, name, version) in [
-        ("/test.nothing", "test.nothing", "2.31"),
+        ("/test.nothing", "test.nothing", "2.34"),
         ("/v2.5/users.get_vaults", "users.get_vaults", "2.5"),
         ("/v2.12/test.late", "test.late", "2.12"),
         ("/v0.9/test.echo", "test.echo", "0.9"),
-        ("/Test.echo", "Test.echo", "2.31"),
+        ("/Test.echo", "Test.echo", "2.34"),
     ] {
         let response = get(&client, path).await;
         assert_eq!(response.code(), (404, 0), "{path}");
@@ -212,9 +212,9 @@ async fn versions_can_be_required_and_capped() {
     let client = server.anonymous();
     assert_eq!(get(&client, "/test.echo").await.code(), (400, 0));
     assert_eq!(get(&client, "/v2.31/test.echo").await.code(), (200, 0));
-    let response = get(&client, "/v2.32/test.echo").await;
+    let response = get(&client, "/v2.35/test.echo").await;
     assert_eq!(response.code(), (400, 0));
-    assert_eq!(response.message(), "Invalid API version (max. supported version is 2.31)");
+    assert_eq!(response.message(), "Invalid API version (max. supported version is 2.34)");
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ async fn info_grew_with_versions() {
         settings.server.commit = "abc".into();
     })
     .await;
-    let client = server.anonymous();
+    let client = server.user().await;
     let info = async |version: &str| client.clone().version(version).ok("server.info", json!({})).await;
     let base = json!({"version": "2.0.0", "build": "7", "commit": "abc"});
     assert_eq!(info("2.7").await, base);
@@ -36,9 +36,11 @@ async fn info_grew_with_versions() {
     assert_eq!(info("2.8").await, with_uid);
     assert_eq!(info("2.11").await, with_uid);
     assert_eq!(info("1.0").await, base);
-    let newest = json!({"version": "2.0.0", "build": "7", "commit": "abc", "api_version": "2.31"});
+    let newest = json!({"version": "2.0.0", "build": "7", "commit": "abc", "api_version": "2.34"});
     assert_eq!(info("2.12").await, newest);
     assert_eq!(client.ok("server.info", json!({})).await, newest);
+    let (status, subcode, _) = server.anonymous().error("server.info", json!({})).await;
+    assert_eq!((status, subcode), (401, 20));
 }
 
 #[tokio::test]
