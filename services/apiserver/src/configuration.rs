@@ -10,8 +10,8 @@ use clearml_config::{
 };
 
 use crate::{
-    EventSettings, ExternalFileSettings, QueueSettings, ServerSettings, Settings, StorageSettings,
-    WorkerSettings,
+    DownloadSettings, EventSettings, ExternalFileSettings, OrganizationSettings, QueueSettings,
+    ServerSettings, ServingSettings, Settings, StorageSettings, UsageSettings, WorkerSettings,
     api::{
         ApiSettings, AuthSettings, CookieDomain, CookieSettings, CorsSettings, FixedUser, FixedUsers,
         GuestSettings, json::Limits,
@@ -29,10 +29,17 @@ impl Settings {
             server: server(config, &all),
             events: events(services),
             external_files: external_files(&all),
+            organization: organization(services),
             queues: QueueSettings {
                 hidden_tags: services.queues.hidden_tags.clone(),
                 metrics_before_from_date: services.queues.metrics_before_from_date.duration(),
                 metrics_refresh_interval: services.queues.metrics_refresh_interval_sec.duration(),
+            },
+            serving: ServingSettings {
+                default_container_timeout: services.serving.default_container_timeout_sec.duration(),
+                container_auto_register: services.serving.container_auto_register,
+                container_auto_unregister: services.serving.container_auto_unregister,
+                min_chart_interval: services.serving.min_chart_interval_sec.duration(),
             },
             storage: StorageSettings::new(&document(&services.storage_credentials), config.environment()),
             workers: WorkerSettings {
@@ -185,6 +192,28 @@ fn events(services: &keys::Services) -> EventSettings {
         plot_compression_threshold: events.plot_compression_threshold,
         multi_task_histogram_limit: services.tasks.multi_task_histogram_limit,
         max_last_metrics: services.tasks.max_last_metrics,
+    }
+}
+
+fn organization(services: &keys::Services) -> OrganizationSettings {
+    let organization = &services.organization;
+    let usages = &organization.project_usages;
+    OrganizationSettings {
+        max_entities_count_concurrency: organization.max_entities_count_concurrency,
+        download: DownloadSettings {
+            time_to_live: organization.download.redis_timeout_sec.duration(),
+            batch_size: organization.download.batch_size,
+            max_items: organization.download.max_download_items,
+            max_project_name_length: organization.download.max_project_name_length,
+        },
+        usages: UsageSettings {
+            excluded_task_tags: usages.excluded_task_tags.clone(),
+            excluded_task_types: usages.excluded_task_types.clone(),
+            exclude_app_parent_tasks: usages.exclude_app_parent_tasks,
+            exclude_tasks_without_queue: usages.exclude_tasks_without_queue,
+            default_cpu_usage: services.queues.resource_usages.cpu,
+            default_gpu_usage: services.queues.resource_usages.gpu,
+        },
     }
 }
 

@@ -16,6 +16,7 @@ mod plot_samples;
 mod plot_text;
 mod plots;
 mod raw_scalars;
+pub(crate) mod report_data;
 mod requests;
 mod scalars;
 mod scroll;

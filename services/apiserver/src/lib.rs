@@ -18,12 +18,16 @@ mod jobs;
 mod login;
 mod metadata;
 mod models;
+mod organization;
+mod pipelines;
 mod projects;
 mod publicity;
 mod python;
 mod queues;
+mod reports;
 mod server;
 mod service;
+mod serving;
 mod storage;
 mod tasks;
 mod users;
@@ -35,8 +39,10 @@ pub use app::{App, Stores};
 pub use events::EventSettings;
 pub use external_files::ExternalFileSettings;
 pub use jobs::Jobs;
+pub use organization::{DownloadSettings, OrganizationSettings, UsageSettings};
 pub use queues::QueueSettings;
 pub use service::{Service, ServiceError, StartOptions};
+pub use serving::ServingSettings;
 pub use settings::{ServerSettings, Settings};
 pub use storage::StorageSettings;
 pub use stores::OpenError;
@@ -51,9 +57,13 @@ pub fn registry() -> Arc<api::Registry> {
             events::endpoints::endpoints(),
             login::endpoints::endpoints(),
             models::endpoints::endpoints(),
+            organization::endpoints::endpoints(),
+            pipelines::endpoints::endpoints(),
             projects::endpoints::endpoints(),
             queues::endpoints::endpoints(),
+            reports::endpoints::endpoints(),
             server::endpoints::endpoints(),
+            serving::endpoints::endpoints(),
             storage::endpoints::endpoints(),
             tasks::endpoints::endpoints(),
             users::endpoints::endpoints(),

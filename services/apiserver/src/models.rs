@@ -12,3 +12,5 @@ mod publish;
 mod read;
 pub(crate) mod schema;
 mod values;
+
+pub(crate) use read::convert;

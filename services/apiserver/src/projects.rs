@@ -22,4 +22,9 @@ mod tree;
 mod update;
 mod values;
 
-pub(crate) use tree::{find_or_create, move_under_project, touch};
+pub(crate) use children::of_active_users;
+pub(crate) use name::clean_name;
+pub(crate) use tags::TagsFilter;
+pub(crate) use tree::{
+    ensure_special, find_or_create, invalid_project_id, move_under_project, texts, touch, writable_project,
+};

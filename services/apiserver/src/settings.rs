@@ -3,7 +3,8 @@
 use bson::Document;
 
 use crate::{
-    EventSettings, ExternalFileSettings, QueueSettings, StorageSettings, WorkerSettings,
+    EventSettings, ExternalFileSettings, OrganizationSettings, QueueSettings, ServingSettings,
+    StorageSettings, WorkerSettings,
     api::{ApiSettings, AuthSettings},
 };
 
@@ -15,7 +16,9 @@ pub struct Settings {
     pub server: ServerSettings,
     pub events: EventSettings,
     pub external_files: ExternalFileSettings,
+    pub organization: OrganizationSettings,
     pub queues: QueueSettings,
+    pub serving: ServingSettings,
     pub storage: StorageSettings,
     pub workers: WorkerSettings,
 }
@@ -29,7 +32,9 @@ impl Settings {
             server: ServerSettings::default(),
             events: EventSettings::default(),
             external_files: ExternalFileSettings::default(),
+            organization: OrganizationSettings::default(),
             queues: QueueSettings::default(),
+            serving: ServingSettings::default(),
             storage: StorageSettings::default(),
             workers: WorkerSettings::default(),
         }

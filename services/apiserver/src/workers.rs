@@ -9,5 +9,6 @@ mod schema_check;
 mod settings;
 mod statistics;
 
-pub(crate) use registry::is_watched;
+pub(crate) use registry::{Moment, is_watched};
 pub use settings::WorkerSettings;
+pub(crate) use statistics::check_size;

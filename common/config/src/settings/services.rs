@@ -19,6 +19,10 @@ macro_rules! settings {
     )*};
 }
 
+fn texts(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
 settings! {
     /// `services`
     Services {
@@ -153,6 +157,18 @@ settings! {
     Organization {
         tags_cache: TagsCache = TagsCache::default(),
         download: OrganizationDownload = OrganizationDownload::default(),
+        /// 0: one after the other.
+        max_entities_count_concurrency: usize = 4,
+        project_usages: ProjectUsages = ProjectUsages::default(),
+    }
+
+    /// `services.organization.project_usages` (spec 09 §4.3)
+    ProjectUsages {
+        excluded_task_tags: Vec<String> = texts(&["dataset", "reports", "hidden"]),
+        excluded_task_types: Vec<String> =
+            texts(&["dataset_import", "annotation", "annotation_manual", "report", "controller"]),
+        exclude_app_parent_tasks: bool = true,
+        exclude_tasks_without_queue: bool = true,
     }
 
     /// `services.organization.tags_cache`
@@ -191,6 +207,13 @@ settings! {
         /// 0: off.
         metrics_refresh_interval_sec: Seconds = Seconds::new(300),
         hidden_tags: Vec<String> = vec!["k8s-glue".to_owned()],
+        resource_usages: ResourceUsages = ResourceUsages::default(),
+    }
+
+    /// `services.queues.resource_usages`: what one task uses, where its queue says nothing of it
+    ResourceUsages {
+        cpu: f64 = 1.0,
+        gpu: f64 = 1.0,
     }
 
     /// `services.serving`

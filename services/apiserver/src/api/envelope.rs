@@ -4,6 +4,7 @@ use axum::body::Body;
 use bson::{Bson, Document, doc};
 use http::{HeaderValue, Response, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use unicode_normalization::UnicodeNormalization as _;
 
 use super::{ApiError, ApiVersion, json};
 
@@ -98,7 +99,8 @@ pub(crate) fn attachment(content_type: &'static str, file_name: &str, body: Body
 }
 
 fn disposition(file_name: &str) -> String {
-    let ascii: String = file_name.chars().filter(|character| (' '..='~').contains(character)).collect();
+    // Letters without their accents are better than none.
+    let ascii: String = file_name.nfkd().filter(|character| (' '..='~').contains(character)).collect();
     let is_token = !ascii.is_empty()
         && ascii.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
     let plain = if is_token {
@@ -122,7 +124,7 @@ mod tests {
         assert_eq!(disposition("task.log"), "attachment; filename=task.log");
         assert_eq!(disposition("my task.log"), "attachment; filename=\"my task.log\"");
         assert_eq!(disposition("a\"b"), "attachment; filename=\"a\\\"b\"");
-        assert_eq!(disposition("ü1.csv"), "attachment; filename=1.csv; filename*=UTF-8''%C3%BC1.csv");
+        assert_eq!(disposition("ü1.csv"), "attachment; filename=u1.csv; filename*=UTF-8''%C3%BC1.csv");
         assert_eq!(disposition("a\r\nb"), "attachment; filename=ab; filename*=UTF-8''a%0D%0Ab");
     }
 }

@@ -23,7 +23,7 @@ const DEFAULT_SAMPLES: i64 = 2000;
 const MAX_SAMPLES: i64 = 6000;
 
 /// The stored field with the labels of x axes.
-const LABEL_FIELDS: [&str; 1] = ["last_metrics"];
+pub(super) const LABEL_FIELDS: [&str; 1] = ["last_metrics"];
 
 /// `events.scalar_metrics_iter_histogram`.
 pub(super) async fn scalar_metrics_iter_histogram(
@@ -55,15 +55,31 @@ pub(super) async fn multi_task_scalar_metrics_iter_histogram(
     request: MultiHistogramRequest,
 ) -> ApiResult {
     check::not_empty("tasks", &request.tasks)?;
-    let limit = app.settings.events.multi_task_histogram_limit;
-    if request.tasks.len() > limit {
-        return Err(ApiError::validation(format!("up to {limit} tasks supported")));
-    }
+    check_number_of_tasks(&app, request.tasks.len())?;
     let sampling = Sampling::new(request.samples, request.key)?;
     let owners = readable_many_with(&app, &call, &request.tasks, request.model_events, &LABEL_FIELDS).await?;
     let metrics = MetricFilter::new(request.metrics);
-    let queries = owners.iter().map(|owner| sampling.sample(&app, owner, &metrics)).collect();
-    let sampled: Vec<Vec<SampledSeries>> = side_by_side(&app, queries).await?;
+    Ok(Reply::Json(multi_task_histograms(&app, &owners, sampling, &metrics).await?))
+}
+
+/// 400/12 for more tasks than one call may sample.
+pub(super) fn check_number_of_tasks(app: &App, tasks: usize) -> ApiResult<()> {
+    let limit = app.settings.events.multi_task_histogram_limit;
+    if tasks > limit {
+        return Err(ApiError::validation(format!("up to {limit} tasks supported")));
+    }
+    Ok(())
+}
+
+/// `{metrics: {metric: {variant: {task: {name, x, y}}}}}` as JSON. The owners are read with [`LABEL_FIELDS`].
+pub(super) async fn multi_task_histograms(
+    app: &App,
+    owners: &[Owner],
+    sampling: Sampling,
+    metrics: &MetricFilter,
+) -> ApiResult<Vec<u8>> {
+    let queries = owners.iter().map(|owner| sampling.sample(app, owner, metrics)).collect();
+    let sampled: Vec<Vec<SampledSeries>> = side_by_side(app, queries).await?;
 
     let labels: Vec<AxisLabels<'_>> = owners.iter().map(AxisLabels::of).collect();
     let mut by_metric: IndexMap<&str, IndexMap<&str, ByTask<'_>>> = IndexMap::new();
@@ -83,7 +99,7 @@ pub(super) async fn multi_task_scalar_metrics_iter_histogram(
             });
         });
     });
-    Ok(Reply::Json(out))
+    Ok(out)
 }
 
 /// Series by task id, each with the number of the task.
@@ -91,13 +107,13 @@ type ByTask<'a> = Vec<(&'a str, (usize, &'a SampledSeries))>;
 
 /// How a call wants its points.
 #[derive(Debug, Clone, Copy)]
-struct Sampling {
+pub(super) struct Sampling {
     samples: usize,
     key: ScalarKey,
 }
 
 impl Sampling {
-    fn new(samples: Patch<i64>, key: Patch<ScalarKey>) -> ApiResult<Self> {
+    pub(super) fn new(samples: Patch<i64>, key: Patch<ScalarKey>) -> ApiResult<Self> {
         let samples = match samples {
             Patch::Absent => DEFAULT_SAMPLES,
             Patch::Null => return Err(ApiError::validation("error for field 'samples': field is required!")),

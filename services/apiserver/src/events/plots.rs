@@ -63,26 +63,51 @@ pub(super) async fn get_multi_task_plots_1_8(
     let page = match request.scroll_id.as_deref() {
         Some(scroll_id) if !scroll_id.is_empty() => scroll::next_page(&app, &call, scroll_id).await?,
         _ => {
-            let metrics = MetricFilter::new(request.metrics);
-            let sources = sources(&owners);
-            let mut selection = Selection::of(sources, EventType::Plot).metrics(metrics.clone());
-            if let Some(iters) = iters {
-                let (sources, plots) = (&selection.sources, Some(EventType::Plot));
-                let last = if request.last_iters_per_task_metric.unwrap_or(true) {
-                    app.events.last_iterations_per_metric(sources, plots, &metrics, iters).await?
-                } else {
-                    app.events.last_iterations(sources, plots, &metrics, iters).await?
-                };
-                if last.is_empty() {
-                    return multi_task_answer(Page::exhausted(None), iters, &owners).await;
-                }
-                selection = selection.iterations(last);
-            }
-            let query = legacy_query(selection, app.settings.events.multi_plots_batch_size);
-            scroll::first_page(&app, &call, query, request.no_scroll).await?
+            let last = LastPlots {
+                iters,
+                per_metric: request.last_iters_per_task_metric.unwrap_or(true),
+                metrics: MetricFilter::new(request.metrics),
+            };
+            last.page(&app, &call, &owners, request.no_scroll).await?
         }
     };
     multi_task_answer(page, iters.unwrap_or(usize::MAX), &owners).await
+}
+
+/// Which plots of several tasks are wanted.
+#[derive(Debug)]
+pub(super) struct LastPlots {
+    /// The last so many iterations; `None`: all.
+    pub(super) iters: Option<usize>,
+    /// The last ones of each metric rather than of each task.
+    pub(super) per_metric: bool,
+    pub(super) metrics: MetricFilter,
+}
+
+impl LastPlots {
+    async fn page(&self, app: &App, call: &Call, owners: &[Owner], no_scroll: bool) -> ApiResult<Page> {
+        let mut selection = Selection::of(sources(owners), EventType::Plot).metrics(self.metrics.clone());
+        if let Some(iters) = self.iters {
+            let (sources, plots) = (&selection.sources, Some(EventType::Plot));
+            let last = if self.per_metric {
+                app.events.last_iterations_per_metric(sources, plots, &self.metrics, iters).await?
+            } else {
+                app.events.last_iterations(sources, plots, &self.metrics, iters).await?
+            };
+            if last.is_empty() {
+                return Ok(Page::exhausted(None));
+            }
+            selection = selection.iterations(last);
+        }
+        let query = legacy_query(selection, app.settings.events.multi_plots_batch_size);
+        scroll::first_page(app, call, query, no_scroll).await
+    }
+
+    /// `{metric: {variant: {task: {iter: {name, plots}}}}}` of the first page.
+    pub(super) async fn nested(&self, app: &App, call: &Call, owners: &[Owner]) -> ApiResult<Document> {
+        let page = self.page(app, call, owners, true).await?;
+        nested(page.events, self.iters.unwrap_or(usize::MAX), owners).await
+    }
 }
 
 /// `events.get_multi_task_plots` 1.0: a scroll over all plots.
@@ -152,10 +177,16 @@ pub(super) fn first_of_each<G: std::hash::Hash + Eq>(
 
 type ByName<T> = IndexMap<String, T>;
 
-/// `{plots: {metric: {variant: {task: {iter: {name, plots}}}}}}`, all keys descending.
 async fn multi_task_answer(page: Page, iters: usize, owners: &[Owner]) -> ApiResult {
+    let plots = nested(page.events, iters, owners).await?;
+    let returned = plots.len() as i64;
+    Ok(doc! {"plots": plots, "returned": returned, "total": page.total, "scroll_id": page.scroll_id}.into())
+}
+
+/// `{metric: {variant: {task: {iter: {name, plots}}}}}`, all keys descending.
+async fn nested(events: Vec<Event>, iters: usize, owners: &[Owner]) -> ApiResult<Document> {
     let names: HashMap<&str, Option<&str>> = owners.iter().map(|owner| (owner.id(), owner.name())).collect();
-    let kept = first_of_each(page.events, iters, |event| event.task.clone());
+    let kept = first_of_each(events, iters, |event| event.task.clone());
     let mut plots = decompressed(kept).await?;
     plots.sort_by(|one, other| {
         let key =
@@ -171,8 +202,7 @@ async fn multi_task_answer(page: Page, iters: usize, owners: &[Owner]) -> ApiRes
         let iterations = tasks.entry(event.task.clone()).or_default();
         iterations.entry(iteration).or_default().push(Document::from(event).into());
     }
-    let returned = by_metric.len() as i64;
-    let plots = document(by_metric, |variants| {
+    Ok(document(by_metric, |variants| {
         document(variants, |tasks| {
             let tasks = tasks.into_iter().map(|(task, iterations)| {
                 let name = names.get(task.as_str()).copied().flatten();
@@ -182,8 +212,7 @@ async fn multi_task_answer(page: Page, iters: usize, owners: &[Owner]) -> ApiRes
                 document(iterations, |plots| doc! {"name": name, "plots": plots})
             })
         })
-    });
-    Ok(doc! {"plots": plots, "returned": returned, "total": page.total, "scroll_id": page.scroll_id}.into())
+    }))
 }
 
 /// A document with the same keys.

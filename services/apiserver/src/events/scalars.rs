@@ -9,7 +9,7 @@ use clearml_events::{
 };
 
 use super::{
-    access::{readable, readable_many, readable_with, sources},
+    access::{Owner, readable, readable_many, readable_with, sources},
     events_answer,
     requests::{MetricDataRequest, SingleValuesRequest, TaskRequest, VectorRequest},
     scroll,
@@ -34,7 +34,17 @@ pub(super) async fn get_task_single_value_metrics(
 ) -> ApiResult {
     check::not_empty("tasks", &request.tasks)?;
     let owners = readable_many(&app, &call, &request.tasks, request.model_events).await?;
-    let events = app.events.single_values(&sources(&owners), &MetricFilter::new(request.metrics)).await?;
+    let tasks = single_values(&app, &owners, &MetricFilter::new(request.metrics)).await?;
+    Ok(doc! {"tasks": tasks}.into())
+}
+
+/// `[{task, task_name, values}]` of those that have any.
+pub(super) async fn single_values(
+    app: &App,
+    owners: &[Owner],
+    metrics: &MetricFilter,
+) -> ApiResult<Vec<Bson>> {
+    let events = app.events.single_values(&sources(owners), metrics).await?;
     let mut by_task: HashMap<String, Vec<Bson>> = HashMap::new();
     for event in events {
         let value = value_of(&event);
@@ -43,14 +53,14 @@ pub(super) async fn get_task_single_value_metrics(
         };
         by_task.entry(event.task).or_default().push(entry.into());
     }
-    let tasks: Vec<Bson> = owners
+    let tasks = owners
         .iter()
         .filter_map(|owner| {
             let values = by_task.remove(owner.id())?;
             Some(doc! {"task": owner.id(), "task_name": owner.name(), "values": values}.into())
         })
         .collect();
-    Ok(doc! {"tasks": tasks}.into())
+    Ok(tasks)
 }
 
 /// `events.get_scalar_metric_data`.

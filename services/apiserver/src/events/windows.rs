@@ -94,6 +94,32 @@ async fn answer(app: &App, call: &Call, request: &WindowRequest, kind: WindowKin
         None => WindowState { id: app.new_id(), tasks: init(app, &tasks, view.kind).await? },
     };
 
+    let metrics = show(app, view, &mut state, &tasks).await?;
+    states::save(app, &state).await?;
+    Ok(doc! {"metrics": metrics, "scroll_id": state.id}.into())
+}
+
+/// Debug images of the latest iterations of each task: `[{task, iterations}]`. Nobody comes back for more.
+pub(super) async fn latest_images(
+    app: &App,
+    owners: &[Owner],
+    iters: usize,
+    metrics: &[MetricVariants],
+) -> ApiResult<Vec<Bson>> {
+    let view = View {
+        kind: WindowKind::Images,
+        iters: iters.min(MAX_ITERATIONS),
+        order: Order::Descending,
+        show_unknown_variants: app.settings.events.allow_uninitialized_variants
+            && metrics.iter().all(|entry| entry.variants.is_empty()),
+    };
+    let tasks: Vec<ShownTask> = owners.iter().map(|owner| ShownTask::of_metrics(owner, metrics)).collect();
+    let mut state = WindowState { id: String::new(), tasks: init(app, &tasks, view.kind).await? };
+    show(app, view, &mut state, &tasks).await
+}
+
+/// The next iterations of each task; moves the windows there.
+async fn show(app: &App, view: View, state: &mut WindowState, tasks: &[ShownTask]) -> ApiResult<Vec<Bson>> {
     let by_task: HashMap<&str, &ShownTask> =
         tasks.iter().map(|task| (task.source.task.as_str(), task)).collect();
     let fetches = state
@@ -105,7 +131,6 @@ async fn answer(app: &App, call: &Call, request: &WindowRequest, kind: WindowKin
         })
         .collect();
     let pages = side_by_side(app, fetches).await?;
-    states::save(app, &state).await?;
 
     let mut metrics: Vec<Bson> = Vec::with_capacity(pages.len());
     for (task, page) in state.tasks.iter().zip(pages) {
@@ -117,7 +142,7 @@ async fn answer(app: &App, call: &Call, request: &WindowRequest, kind: WindowKin
         }
         metrics.push(doc! {"task": &task.task, "iterations": iterations}.into());
     }
-    Ok(doc! {"metrics": metrics, "scroll_id": state.id}.into())
+    Ok(metrics)
 }
 
 /// A task of a request with what it asks of it.
@@ -165,6 +190,14 @@ impl ShownTask {
             source: owner.source.clone(),
             filter: named.map_or_else(MetricFilter::all, MetricFilter::new),
             metric_stats: owner.document.get_document("metric_stats").cloned().unwrap_or_default(),
+        }
+    }
+
+    fn of_metrics(owner: &Owner, metrics: &[MetricVariants]) -> Self {
+        Self {
+            source: owner.source.clone(),
+            filter: MetricFilter::new(metrics.to_vec()),
+            metric_stats: Document::new(),
         }
     }
 

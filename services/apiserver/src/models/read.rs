@@ -144,7 +144,7 @@ fn no_such_model(call: &Call, id: &str) -> ApiError {
 }
 
 /// Brings the answered fields of a model into the form of the call's version.
-pub(super) fn convert(model: &mut Document, call: &Call) {
+pub(crate) fn convert(model: &mut Document, call: &Call) {
     answer_tags(model, call.version);
     answer_metadata(model, call.version);
 }

@@ -48,6 +48,22 @@ pub(super) fn active_users(request: &Document) -> Option<Filter> {
     Some(Filter::In("user".to_owned(), as_list(users)))
 }
 
+/// The projects that these users made, or have tasks or models in, with all above them; if `ids` are given, only
+/// those of them.
+pub(crate) async fn of_active_users(
+    app: &App,
+    ids: Option<Bson>,
+    users: Vec<Bson>,
+    visibility: &Visibility,
+) -> ApiResult<Vec<Bson>> {
+    let mut request = Document::new();
+    request.insert("active_users", users);
+    if let Some(ids) = ids {
+        request.insert("id", ids);
+    }
+    Ok(select(app, &request, visibility).await?.0)
+}
+
 /// The ids to look at, and all projects that have such children, with their ancestors.
 pub(super) async fn select(
     app: &App,

@@ -67,6 +67,14 @@ impl ProjectName {
     }
 }
 
+/// A full name without empty segments and surrounding space.
+///
+/// # Errors
+/// 400/407 when no segment is left.
+pub(crate) fn clean_name(given: &str) -> ApiResult<String> {
+    Ok(ProjectName::parse(given)?.full())
+}
+
 /// The non-empty segments of a name, trimmed.
 fn segments(name: &str) -> Vec<String> {
     name.split('/').map(str::trim).filter(|segment| !segment.is_empty()).map(ToOwned::to_owned).collect()

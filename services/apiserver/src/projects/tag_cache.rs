@@ -25,7 +25,7 @@ pub(crate) enum Tagged {
 }
 
 impl Tagged {
-    const ALL: [Self; 2] = [Self::Tasks, Self::Models];
+    pub(crate) const ALL: [Self; 2] = [Self::Tasks, Self::Models];
 
     pub(crate) fn entity(self) -> &'static Entity {
         match self {

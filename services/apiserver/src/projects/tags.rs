@@ -25,8 +25,9 @@ pub(super) struct TagsRequest {
     filter: Option<TagsFilter>,
 }
 
+/// Which objects the tags are of, in operator form (spec 03 §1.4).
 #[derive(Debug, Deserialize)]
-struct TagsFilter {
+pub(crate) struct TagsFilter {
     #[serde(default)]
     tags: Vec<Bson>,
     #[serde(default)]
@@ -38,7 +39,7 @@ impl TagsFilter {
     ///
     /// # Errors
     /// 400/12 for values that are not text.
-    fn document(&self) -> ApiResult<Document> {
+    pub(crate) fn document(&self) -> ApiResult<Document> {
         let mut document = Document::new();
         for (field, values) in [("tags", &self.tags), ("system_tags", &self.system_tags)] {
             if values.iter().any(|value| !matches!(value, Bson::String(_))) {

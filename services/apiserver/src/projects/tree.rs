@@ -22,7 +22,7 @@ pub(crate) fn invalid_project_id(id: &str) -> ApiError {
 ///
 /// # Errors
 /// 400/401 if there is none.
-pub(super) async fn visible_project(app: &App, call: &Call, id: &str) -> ApiResult<Document> {
+pub(crate) async fn visible_project(app: &App, call: &Call, id: &str) -> ApiResult<Document> {
     let find = Find::new(Filter::id(id).and(visible_to(call.company())));
     app.documents.find_one(Collection::Project, find).await?.ok_or_else(|| invalid_project_id(id))
 }
@@ -31,7 +31,7 @@ pub(super) async fn visible_project(app: &App, call: &Call, id: &str) -> ApiResu
 ///
 /// # Errors
 /// 400/401 if there is none, 403/21 for a public one.
-pub(super) async fn writable_project(app: &App, call: &Call, id: &str) -> ApiResult<Document> {
+pub(crate) async fn writable_project(app: &App, call: &Call, id: &str) -> ApiResult<Document> {
     let project = visible_project(app, call, id).await?;
     if is_public(&project) {
         return Err(cannot_modify_public("project", &[id]));
@@ -77,16 +77,38 @@ impl Node {
     }
 }
 
+/// As [`ensure`], for a project with these system tags and description, should it be new.
+pub(crate) async fn ensure_special(
+    app: &App,
+    call: &Call,
+    name: &str,
+    system_tags: &[&str],
+    description: &str,
+) -> ApiResult<String> {
+    let name = ProjectName::parse(name)?;
+    let details = doc! { "description": description, "tags": [], "system_tags": system_tags.to_vec() };
+    Ok(ensure_with(app, call, &name, &details).await?.id)
+}
+
 /// As [`ensure`], by a clean name.
 pub(super) async fn ensure_named(app: &App, call: &Call, name: &ProjectName) -> ApiResult<Node> {
+    ensure_with(app, call, name, &plain_details()).await
+}
+
+/// What a project has that was made because another needed it.
+fn plain_details() -> Document {
+    doc! { "description": "", "tags": [], "system_tags": [] }
+}
+
+async fn ensure_with(app: &App, call: &Call, name: &ProjectName, details: &Document) -> ApiResult<Node> {
     for _ in 1..CREATE_ATTEMPTS {
-        match try_ensure(app, call, name).await {
+        match try_ensure(app, call, name, details).await {
             Err(EnsureError::Raced) => {}
             Err(EnsureError::Api(error)) => return Err(error),
             Ok(node) => return Ok(node),
         }
     }
-    try_ensure(app, call, name).await.map_err(|error| match error {
+    try_ensure(app, call, name, details).await.map_err(|error| match error {
         EnsureError::Raced => ApiError::new(codes::EXPECTED_UNIQUE_DATA)
             .with("name", name.full())
             .with("company", call.company()),
@@ -106,7 +128,12 @@ impl From<ApiError> for EnsureError {
     }
 }
 
-async fn try_ensure(app: &App, call: &Call, name: &ProjectName) -> Result<Node, EnsureError> {
+async fn try_ensure(
+    app: &App,
+    call: &Call,
+    name: &ProjectName,
+    details: &Document,
+) -> Result<Node, EnsureError> {
     let chain = name.with_ancestors();
     let names: Vec<String> = chain.iter().map(ProjectName::full).collect();
     let find =
@@ -147,7 +174,8 @@ async fn try_ensure(app: &App, call: &Call, name: &ProjectName) -> Result<Node, 
             name: full_name,
             path: parent.as_ref().map(Node::path_below).unwrap_or_default(),
         };
-        let details = doc! { "description": "", "tags": [], "system_tags": [] };
+        let is_last = missing.depth() == chain.len();
+        let details = if is_last { details.clone() } else { plain_details() };
         writes.push(Write::Insert(new_project(
             app,
             call,
@@ -266,7 +294,7 @@ pub(super) async fn descendants(app: &App, id: &str, fields: &[&str]) -> ApiResu
 }
 
 /// The texts of an array field.
-pub(super) fn texts(document: &Document, field: &str) -> Vec<String> {
+pub(crate) fn texts(document: &Document, field: &str) -> Vec<String> {
     document
         .get_array(field)
         .map(|values| values.iter().filter_map(Bson::as_str).map(ToOwned::to_owned).collect())

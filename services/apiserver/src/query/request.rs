@@ -21,6 +21,9 @@ use crate::{
     api::{ApiResult, Call, Reply},
 };
 
+/// Greatest number of documents that are read to be counted.
+const FEW: u64 = 100;
+
 /// A list request that is being prepared; [`Query::fetch`] reads a page, [`Query::count`] counts.
 #[must_use]
 pub(crate) struct Query<'a> {
@@ -132,11 +135,22 @@ impl<'a> Query<'a> {
             .and(request_filter(self.entity, &self.request)?))
     }
 
-    /// Number of documents that fulfil the query; text search, order and paging do not matter.
-    #[expect(dead_code, reason = "organization.get_entities_count will count")]
-    pub(crate) async fn count(&self) -> ApiResult<u64> {
+    /// Number of documents that fulfil the query, or `limit` if there are more; text search, order and paging
+    /// do not matter.
+    pub(crate) async fn count(&self, limit: Option<u64>) -> ApiResult<u64> {
+        let (collection, filter) = (self.entity.collection, self.filter()?);
         let numeric_collation = has_collated_parameter(self.entity, &self.request);
-        Ok(self.app.documents.count(self.entity.collection, self.filter()?, numeric_collation).await?)
+        match limit {
+            // So few are found faster than all are counted.
+            Some(limit) if limit <= FEW => {
+                let find = Find { numeric_collation, ..Find::new(filter).include(["_id"]).limit(limit) };
+                Ok(self.app.documents.find(collection, find).await?.len() as u64)
+            }
+            _ => {
+                let count = self.app.documents.count(collection, filter, numeric_collation).await?;
+                Ok(limit.map_or(count, |limit| count.min(limit)))
+            }
+        }
     }
 
     /// Reads the requested page, ordered, projected and joined.

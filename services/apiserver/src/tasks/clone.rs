@@ -7,7 +7,7 @@ use clearml_documents::{Collection, DocumentStoreExt};
 use serde::Deserialize;
 
 use super::{
-    access::{self, Fields},
+    access::{self, Fields, id_of},
     artifacts, create, hyperparams, legacy,
     project_effects::{self, TagFields},
     references::{DELETED_PREFIX, References},
@@ -31,44 +31,65 @@ pub(crate) struct InputModel {
 }
 
 /// Request of `tasks.clone`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(crate) struct CloneTask {
-    task: String,
+    pub(crate) task: String,
     #[serde(default)]
-    new_task_name: Option<String>,
+    pub(crate) new_task_name: Option<String>,
     #[serde(default)]
-    new_task_comment: Option<String>,
+    pub(crate) new_task_comment: Option<String>,
     #[serde(default)]
-    new_task_tags: Vec<String>,
+    pub(crate) new_task_tags: Vec<String>,
     #[serde(default)]
-    new_task_system_tags: Vec<String>,
+    pub(crate) new_task_system_tags: Vec<String>,
     #[serde(default)]
-    new_task_parent: Option<String>,
+    pub(crate) new_task_parent: Option<String>,
     #[serde(default)]
-    new_task_project: Option<String>,
+    pub(crate) new_task_project: Option<String>,
     #[serde(default)]
-    new_project_name: Option<String>,
+    pub(crate) new_project_name: Option<String>,
     #[serde(default)]
-    new_task_hyperparams: Object,
+    pub(crate) new_task_hyperparams: Object,
     #[serde(default)]
-    new_task_configuration: Object,
+    pub(crate) new_task_configuration: Object,
     #[serde(default)]
-    new_task_container: Object,
+    pub(crate) new_task_container: Object,
     #[serde(default)]
-    new_task_input_models: Vec<InputModel>,
+    pub(crate) new_task_input_models: Vec<InputModel>,
     #[serde(default)]
-    execution_overrides: Object,
+    pub(crate) execution_overrides: Object,
     #[serde(default)]
-    validate_references: bool,
+    pub(crate) validate_references: bool,
 }
 
 /// `tasks.clone`
-pub(crate) async fn clone(app: Arc<App>, call: Arc<Call>, mut request: CloneTask) -> ApiResult {
+pub(crate) async fn clone(app: Arc<App>, call: Arc<Call>, request: CloneTask) -> ApiResult {
+    let Cloned { task, new_project } = clone_task(&app, &call, request).await?;
+    let mut data = doc! {"id": id_of(&task)};
+    if let Some(new_project) = new_project {
+        data.insert("new_project", new_project);
+    }
+    Ok(data.into())
+}
+
+/// A clone as it was made.
+pub(crate) struct Cloned {
+    /// As stored.
+    pub(crate) task: Document,
+    /// Id and name of its project, if that was given by name.
+    new_project: Option<Document>,
+}
+
+/// Makes a clone.
+///
+/// # Errors
+/// 400/101 no such task, 403/21 a public project, 400/401, 400/201 unknown references, 400/800 odd values.
+pub(crate) async fn clone_task(app: &App, call: &Call, mut request: CloneTask) -> ApiResult<Cloned> {
     query::check_tags(&doc! {
         "tags": request.new_task_tags.clone(),
         "system_tags": request.new_task_system_tags.clone(),
     })?;
-    let source = access::visible_task(&app, &call, &request.task, Fields::All).await?;
+    let source = access::visible_task(app, call, &request.task, Fields::All).await?;
     let now = app.now();
     let overrides = Overrides::take(&mut request.execution_overrides.0, now)?;
 
@@ -81,12 +102,11 @@ pub(crate) async fn clone(app: Arc<App>, call: Arc<Call>, mut request: CloneTask
     fields.insert("execution", execution(&source, overrides.execution));
     strictly::check_members(&mut fields)?;
 
-    let new_project = find_new_project(&app, &call, &mut fields, &request).await?;
-    check_references(&app, &call, &fields, &request, overrides.model.is_some()).await?;
-    let task = create::new_task(fields, app.new_id(), &call, now);
+    let new_project = find_new_project(app, call, &mut fields, &request).await?;
+    check_references(app, call, &fields, &request, overrides.model.is_some()).await?;
+    let task = create::new_task(fields, app.new_id(), call, now);
     strictly::check_document(&task, Depth::Save)?;
 
-    let id = task.get_str("_id").unwrap_or_default().to_owned();
     let project = task.get_str("project").ok().map(str::to_owned);
     let tags = if project.as_deref() == source.get_str("project").ok() {
         TagFields {
@@ -96,14 +116,9 @@ pub(crate) async fn clone(app: Arc<App>, call: Arc<Call>, mut request: CloneTask
     } else {
         TagFields::BOTH
     };
-    app.documents.insert(Collection::Task, task).await?;
-    project_effects::added(&app, &call, project.as_deref(), tags).await?;
-
-    let mut data = doc! {"id": id};
-    if let Some(new_project) = new_project {
-        data.insert("new_project", new_project);
-    }
-    Ok(data.into())
+    app.documents.insert(Collection::Task, task.clone()).await?;
+    project_effects::added(app, call, project.as_deref(), tags).await?;
+    Ok(Cloned { task, new_project })
 }
 
 /// The part of `execution_overrides` that is not kept in `execution`, and the rest.

@@ -104,10 +104,41 @@ pub(crate) async fn delete_many(app: Arc<App>, call: Arc<Call>, request: DeleteM
         reason: String::new(),
         message: String::new(),
     };
+    let many = delete_all(&app, &call, &request.ids, &options, Pacing::MayLinger).await?;
+    Ok(many.into_document().into())
+}
+
+/// Deletes controllers with their steps, models, events and files, whatever their status.
+pub(crate) async fn delete_pipeline_runs(
+    app: &Arc<App>,
+    call: &Call,
+    ids: &[String],
+    reason: &str,
+) -> ApiResult<Many> {
+    let options = Delete {
+        force: true,
+        move_to_trash: false,
+        return_file_urls: false,
+        with_output_models: true,
+        include_pipeline_steps: true,
+        with_files: true,
+        reason: reason.to_owned(),
+        message: String::new(),
+    };
+    delete_all(app, call, ids, &options, Pacing::Wait).await
+}
+
+async fn delete_all(
+    app: &Arc<App>,
+    call: &Call,
+    ids: &[String],
+    options: &Delete,
+    pacing: Pacing,
+) -> ApiResult<Many> {
     let mut removal = Removal::new(options.with_files);
     let mut many = Many::default();
-    for id in &request.ids {
-        match delete_task(&app, &call, id, &options).await {
+    for id in ids {
+        match delete_task(app, call, id, options).await {
             Ok(cleaned) => {
                 cleaned.add_to(&mut removal, id);
                 many.succeed(id, options.answer(&cleaned));
@@ -116,8 +147,8 @@ pub(crate) async fn delete_many(app: Arc<App>, call: Arc<Call>, request: DeleteM
             Err(error) => many.fail(id, &error),
         }
     }
-    external_files::remove(&app, &call, removal, Pacing::MayLinger).await?;
-    Ok(many.into_document().into())
+    external_files::remove(app, call, removal, pacing).await?;
+    Ok(many)
 }
 
 /// Deletes a task after its pipeline steps, if these are wanted; what is told of is the task alone. Its

@@ -144,6 +144,26 @@ pub(crate) async fn enqueue_many(app: Arc<App>, call: Arc<Call>, request: Enqueu
     Ok(answer.into())
 }
 
+/// Puts a task into a queue, known by its id, as `tasks.enqueue` does.
+pub(crate) async fn enqueue_in(
+    app: &App,
+    call: &Call,
+    id: &str,
+    queue: &str,
+    message: &str,
+) -> ApiResult<()> {
+    let enqueue = Enqueue {
+        target: Target::Id(queue.to_owned()),
+        reason: String::new(),
+        message: message.to_owned(),
+        force: false,
+        validate: false,
+        update_execution_queue: true,
+    };
+    enqueue_task(app, call, id, &enqueue).await?;
+    Ok(())
+}
+
 /// Enqueues one task; the queue's id and the changes.
 async fn enqueue_task(app: &App, call: &Call, id: &str, enqueue: &Enqueue) -> ApiResult<(String, Changed)> {
     let company = call.company();

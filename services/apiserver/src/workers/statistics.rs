@@ -76,7 +76,8 @@ impl RangeRequest {
 /// Most points of a chart: a protection against ranges that no chart can show.
 const MAX_BUCKETS: i64 = 65_536;
 
-fn check_size(range: BucketRange) -> ApiResult<()> {
+/// 400/16 for a range of more buckets than a chart can show.
+pub(crate) fn check_size(range: BucketRange) -> ApiResult<()> {
     if range.to.saturating_sub(range.from) / range.interval.max(1) > MAX_BUCKETS {
         return Err(ApiError::new(codes::FIELDS_VALUE_ERROR).extra(format!(
             "Trying to create too many buckets. Must be less than or equal to: [{MAX_BUCKETS}]"

@@ -218,7 +218,8 @@ async fn patterns_that_take_too_long_are_400_21() {
         })
     });
     server.app.documents.write(Collection::Task, tasks.collect()).await.unwrap();
-    for pattern in [r"^(a|aa)+\1c$", r"(a|aa)+\1(?<!a)c$", "((a{1000}){1000}){1000}", "(", &"a".repeat(20_000)]
+    for pattern in
+        [r"^(a|aa)+\1c$", r"(a|aa)+\1(?<!a)c$", "((a{1000}){1000}){1000}", "(", &"a".repeat(20_000)]
     {
         let response = user.call("tasks.get_all", json!({"name": pattern, "only_fields": ["id"]})).await;
         assert_eq!(response.code(), (400, 21), "{pattern:.20}");
