@@ -45,7 +45,11 @@ suite::all!(events_suite);
 #[tokio::test]
 async fn statistics() {
     in_sandbox(async |sandbox| {
-        let store = sandbox.connect().await;
+        // As if they had a cluster of their own.
+        let mut settings = sandbox.settings.clone();
+        settings.workers = Some(settings.events.clone());
+        let store = ElasticEvents::connect(settings).await.unwrap();
+        store.ping().await.unwrap();
         suite::statistics::workers(&store).await;
         suite::statistics::queues(&store).await;
         suite::statistics::serving(&store).await;
