@@ -37,12 +37,15 @@ pub(super) fn open_for_writing(path: &Path) -> EventResult<Connection> {
     Ok(connection)
 }
 
+/// What others than the owner may do.
+const OTHERS: u32 = 0o077;
+
 /// Makes the file, for its owner alone; also one that an earlier version left readable for others. SQLite gives
 /// its side files the same mode.
 fn make_private(path: &Path) -> std::io::Result<()> {
     let file = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
-    let is_private = |file: &std::fs::File| Ok::<_, std::io::Error>(file.metadata()?.mode() & 0o077 == 0);
-    if !is_private(&file)? {
+    let is_private = file.metadata()?.mode() & OTHERS == 0;
+    if !is_private {
         file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
         for suffix in ["-wal", "-shm"] {
             let mut side = path.as_os_str().to_owned();
