@@ -33,7 +33,7 @@ use crate::{ByteStream, Entry, FileError, FilePath, FileResult, FileStore, FileW
 const PARALLEL_REQUESTS: usize = 32;
 
 /// How long the end of a process waits for uploads that are taken back.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// What uploads may use.
 #[derive(Debug, Clone, Copy)]

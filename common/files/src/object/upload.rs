@@ -1,6 +1,6 @@
 //! Writing an object in parts.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -18,6 +18,9 @@ use crate::{FileError, FileResult, FileWriter};
 const MAX_PARTS: usize = 10_000;
 /// After so many parts they double in size, so that the greatest files fit.
 const PARTS_PER_SIZE: usize = 2000;
+
+/// How long parts under way may take to end before their upload is taken back.
+const ABORT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What uploads may use.
 pub(super) struct UploadLimits {
@@ -158,9 +161,13 @@ impl Multipart {
         }
     }
 
-    /// Takes back what was sent.
+    /// Takes back what was sent. Parts under way end first: one that the store is still taking in may outlive
+    /// the upload that it belongs to.
     async fn abort(mut self) {
-        self.sending.shutdown().await;
+        let ended = async { while self.sending.join_next().await.is_some() {} };
+        if tokio::time::timeout(ABORT_PATIENCE, ended).await.is_err() {
+            self.sending.shutdown().await;
+        }
         if let Err(error) = self.upload.abort().await {
             tracing::warn!(%error, "failed to abort an upload in parts");
         }
