@@ -204,7 +204,7 @@ impl Node {
             }),
             Self::ElementMatches(path, of_fields, node) => path.any(root, |value| {
                 let holds = |element: RawBsonRef<'_>| {
-                    let has_fields = element.as_document().is_some() || element.as_array().is_some();
+                    let has_fields = element.as_document().is_some();
                     (has_fields || !of_fields) && node.matches(element, collation)
                 };
                 value.and_then(RawBsonRef::as_array).is_some_and(|array| elements(array).any(holds))

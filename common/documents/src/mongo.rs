@@ -73,8 +73,15 @@ impl MongoStore {
     ///
     /// Errors: [`StoreError::Unavailable`] when MongoDB can't be reached.
     pub async fn ensure_indexes(&self) -> StoreResult<()> {
+        let mut refused = Vec::new();
         for collection in Collection::ALL {
-            indexes::ensure(self.shared.connection.database(collection), collection).await?;
+            refused.extend(indexes::ensure(self.shared.connection.database(collection), collection).await?);
+        }
+        if !refused.is_empty() {
+            tracing::warn!(
+                ?refused,
+                "MongoDB refuses indexes, what needs them is slow or, as text search, fails"
+            );
         }
         Ok(())
     }

@@ -86,7 +86,7 @@ impl Expression {
                 let (name, element) = root.element();
                 let mut holds = Self::of(inner, &element)?;
                 if matches!(inner.subject(), Subject::Fields | Subject::Both) {
-                    let document = has_type(element.variable.clone().into(), &["object", "array"]);
+                    let document = has_type(element.variable.clone().into(), &["object"]);
                     holds = and(vec![document, holds]);
                 }
                 any(path, root, |value| {

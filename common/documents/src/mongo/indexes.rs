@@ -13,8 +13,8 @@ use crate::{Collection, Index, StoreResult};
 const NO_COLLECTION: i32 = 26;
 
 /// Makes the missing indexes of a collection, and with them the collection. Several processes may do so at
-/// once: who comes second finds them made. An index that can't be made is logged: the server works without.
-pub(super) async fn ensure(database: &Database, collection: Collection) -> StoreResult<()> {
+/// once: who comes second finds them made. The answer says which the server refuses, each with the reason.
+pub(super) async fn ensure(database: &Database, collection: Collection) -> StoreResult<Vec<String>> {
     let present = present(database, collection).await?;
     let mut missing = Vec::new();
     for wanted in wanted(collection) {
@@ -30,16 +30,17 @@ pub(super) async fn ensure(database: &Database, collection: Collection) -> Store
         }
     }
     if missing.is_empty() || create(database, collection, &missing).await?.is_none() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     // One of them is refused: find out which.
+    let mut refused = Vec::new();
     for index in missing {
         if let Some(reason) = create(database, collection, std::slice::from_ref(&index)).await? {
             let index = index.get_str("name").unwrap_or_default();
-            tracing::warn!(collection = collection.name(), index, reason, "cannot make an index");
+            refused.push(format!("{index} of {}: {reason}", collection.name()));
         }
     }
-    Ok(())
+    Ok(refused)
 }
 
 /// The indexes that are there, by name.
