@@ -166,7 +166,9 @@ impl Node {
         match self {
             Self::Regex(_, pattern) => patterns.push(pattern.clone()),
             Self::And(nodes) | Self::Or(nodes) => {
-                nodes.iter().for_each(|node| node.collect_patterns(patterns));
+                for node in nodes {
+                    node.collect_patterns(patterns);
+                }
             }
             Self::Not(node) | Self::ElementMatches(_, _, node) => node.collect_patterns(patterns),
             Self::Constant(_)

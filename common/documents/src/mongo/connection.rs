@@ -101,9 +101,10 @@ impl Connection {
 
 impl Place {
     fn new(database: Database) -> StoreResult<Self> {
-        let write_concern = match database.write_concern() {
-            Some(concern) => bson::serialize_to_document(concern).map_err(invalid_value)?,
-            None => doc! {"w": "majority"},
+        let write_concern = if let Some(concern) = database.write_concern() {
+            bson::serialize_to_document(concern).map_err(invalid_value)?
+        } else {
+            doc! {"w": "majority"}
         };
         Ok(Self { database, write_concern, transactions: Arc::default() })
     }

@@ -142,10 +142,7 @@ fn agrees(present: &Document, wanted: &Document) -> bool {
         fields.map(|(field, value)| (field.clone(), direction(value))).collect()
     };
     let numeric = |index: &Document| {
-        index
-            .get_document("collation")
-            .map(|collation| flag(collation, "numericOrdering"))
-            .unwrap_or_default()
+        index.get_document("collation").is_ok_and(|collation| flag(collation, "numericOrdering"))
     };
     key(present) == key(wanted)
         && numeric(present) == numeric(wanted)

@@ -128,11 +128,11 @@ impl Pipeline {
                 self.fold_array(array, |array| moved(&array, &name, &holds, *to));
             }
             Change::SetIfLess { path, value, along } => {
-                let condition = empty_or(self.before(path), "$gt", value);
+                let condition = empty_or(&self.before(path), "$gt", value);
                 self.set_if(&condition, path, value, along);
             }
             Change::SetIfGreater { path, value, along } => {
-                let condition = empty_or(self.before(path), "$lt", value);
+                let condition = empty_or(&self.before(path), "$lt", value);
                 self.set_if(&condition, path, value, along);
             }
             Change::SetIfMissing { path, value, along } => {
@@ -219,8 +219,8 @@ fn is_empty(value: Bson) -> Bson {
     doc! {"$eq": [or_null(value), null]}.into()
 }
 
-fn empty_or(value: Bson, operator: &str, bound: &Bson) -> Bson {
-    doc! {"$or": [is_empty(value.clone()), compare(operator, &value, bound)]}.into()
+fn empty_or(value: &Bson, operator: &str, bound: &Bson) -> Bson {
+    doc! {"$or": [is_empty(value.clone()), compare(operator, value, bound)]}.into()
 }
 
 /// Whether the element fulfils the condition, one on fields only if it has any.
