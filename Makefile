@@ -3,7 +3,7 @@
 DATA_DIR ?=
 SDK := tests/sdk/.venv
 
-.PHONY: run build web test lint test-rust test-web test-faults test-sdk test-browser test-deploy bench clean
+.PHONY: run build web test lint test-rust test-web test-cluster test-faults test-sdk test-browser test-deploy bench clean
 .NOTPARALLEL:
 
 run: build
@@ -21,7 +21,7 @@ web: web/node_modules/.package-lock.json
 web/node_modules/.package-lock.json: web/package-lock.json
 	npm --prefix web ci --no-audit --no-fund --loglevel=error
 
-test: prepare-test lint test-web test-rust test-faults test-sdk test-browser test-deploy
+test: prepare-test lint test-web test-rust test-cluster test-faults test-sdk test-browser test-deploy
 
 lint:
 	cargo fmt --all --check
@@ -29,6 +29,18 @@ lint:
 
 test-rust:
 	cargo test --workspace --locked
+
+# The suites of the stores and of the API on MongoDB, Elasticsearch and Redis.
+CLUSTER := CLEARML_MONGODB_URL CLEARML_ELASTIC_URL CLEARML_REDIS_URL
+test-cluster:
+	@for variable in $(CLUSTER); do eval "test -n \"\$$$$variable\"" && continue; \
+	  echo "skipped: the tests on the cluster's stores. For them set $(CLUSTER), for example to" \
+	    "mongodb://127.0.0.1:27017, http://127.0.0.1:9200, redis://127.0.0.1:6379/0."; exit 0; done; \
+	set -ex; \
+	cargo test --locked -p clearml-documents --test mongo; \
+	cargo test --locked -p clearml-events --test elastic; \
+	cargo test --locked -p clearml-state --test redis; \
+	CLEARML_TEST_STORES=cluster cargo test --locked -p clearml-apiserver --test api
 
 test-web: web/node_modules/.package-lock.json
 	npm --prefix web run --silent lint

@@ -39,6 +39,22 @@ pub struct Loaded {
     pub environment: Environment,
 }
 
+impl Loaded {
+    /// A configuration, with the secrets of the data directory where it has none.
+    pub fn new(
+        config: Config,
+        program: Program,
+        data_dir: DataDir,
+        environment: Environment,
+    ) -> Result<Self, ConfigError> {
+        let stores = config.store_choice(program)?;
+        let secrets = GeneratedSecrets::load_or_create(&data_dir.secrets_file())?;
+        let config = config.with_secrets(&secrets, &data_dir.secrets_file());
+        let settings = config.settings()?;
+        Ok(Self { config, settings, stores, data_dir, environment })
+    }
+}
+
 impl CommonOptions {
     /// Reads the configuration; creates the data directory and the missing secrets.
     pub fn load(&self, program: Program, locking: Locking) -> Result<Loaded, ConfigError> {
@@ -50,10 +66,7 @@ impl CommonOptions {
             Locking::Alone if stores.uses_data_dir() => DataDir::open_alone(&path)?,
             _ => DataDir::open_shared(&path)?,
         };
-        let secrets = GeneratedSecrets::load_or_create(&data_dir.secrets_file())?;
-        let config = config.with_secrets(&secrets, &data_dir.secrets_file());
-        let settings = config.settings()?;
-        Ok(Loaded { config, settings, stores, data_dir, environment })
+        Loaded::new(config, program, data_dir, environment)
     }
 
     /// Reads the configuration, for a service that stores nothing and has no secrets.
@@ -62,7 +75,8 @@ impl CommonOptions {
         Ok((config.settings()?, environment))
     }
 
-    fn read(&self) -> Result<(Config, Environment), ConfigError> {
+    /// Reads the configuration as it is, without data directory and generated secrets.
+    pub fn read(&self) -> Result<(Config, Environment), ConfigError> {
         let environment = Environment::of_process();
         let directories = match self.config_dir.as_slice() {
             [] => config_directories(&environment),

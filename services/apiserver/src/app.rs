@@ -7,6 +7,7 @@ use clearml_auth::{Revocations, TokenKey};
 use clearml_documents::DocumentStore;
 use clearml_events::{EventStore, StatisticsStore};
 use clearml_state::SharedState;
+use clearml_stores::Stores;
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -39,18 +40,6 @@ pub struct App {
     pub(crate) instance: String,
     /// What requests may take of the memory.
     pub(crate) request_memory: RequestMemory,
-}
-
-/// The stores of a server.
-#[derive(Clone)]
-pub struct Stores {
-    pub documents: Arc<dyn DocumentStore>,
-    /// Revoked tokens, scroll positions, caches, locks: the official Redis database `apiserver`.
-    pub state: Arc<dyn SharedState>,
-    /// Registered workers and serving containers: the official Redis database `workers`.
-    pub worker_state: Arc<dyn SharedState>,
-    pub events: Arc<dyn EventStore>,
-    pub statistics: Arc<dyn StatisticsStore>,
 }
 
 impl App {

@@ -1,5 +1,8 @@
 //! Background jobs: repeated work that runs beside the calls (spec 01 §8.2).
 
+mod outbound;
+mod update_check;
+mod usage_report;
 mod watchdog;
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
@@ -21,6 +24,9 @@ const REMOVALS_INTERVAL: Duration = Duration::from_mins(1);
 /// How often files are looked for that are to be deleted.
 const FILES_INTERVAL: Duration = Duration::from_secs(10);
 
+/// The most often that newer servers are asked for.
+const UPDATES_INTERVAL: Duration = Duration::from_mins(5);
+
 /// Work to be done again and again.
 #[derive(Clone)]
 pub(crate) struct Job {
@@ -29,6 +35,8 @@ pub(crate) struct Job {
     interval: Duration,
     /// Only one of all replicas does it in an interval.
     exclusive: bool,
+    /// The key that the replica holds whose turn it is; `None`: one with the job's name.
+    key: Option<&'static str>,
     run: Run,
 }
 
@@ -42,13 +50,20 @@ impl Job {
         let run: Run = Arc::new(move |app| Box::pin(run(app)));
         // A zero interval would spin.
         let interval = interval.max(Duration::from_secs(1));
-        Self { name, first_after: interval, interval, exclusive: false, run }
+        Self { name, first_after: interval, interval, exclusive: false, key: None, run }
     }
 
     /// Runs for the first time earlier or later.
     #[must_use]
     pub(crate) fn first_after(mut self, delay: Duration) -> Self {
         self.first_after = delay;
+        self
+    }
+
+    /// Takes turns under an official key.
+    #[must_use]
+    fn under_key(mut self, key: &'static str) -> Self {
+        self.key = Some(key);
         self
     }
 
@@ -108,6 +123,25 @@ fn all(settings: &Settings) -> Vec<Job> {
     let finish = |app: Arc<App>| async move { external_files::finish_interrupted(&app).await };
     let job = Job::every("interrupted removals", REMOVALS_INTERVAL, finish).exclusive();
     jobs.push(job.first_after(Duration::from_secs(1)));
+    let updates = settings.apiserver.check_for_updates.clone();
+    if updates.enabled {
+        let interval = updates.check_interval_sec.duration().max(UPDATES_INTERVAL);
+        let run = move |app: Arc<App>| {
+            let updates = updates.clone();
+            async move { update_check::check(&app, &updates).await }
+        };
+        let job = Job::every("update check", interval, run).exclusive().under_key("check_updates");
+        jobs.push(job.first_after(Duration::from_secs(10)));
+    }
+    let statistics = settings.apiserver.statistics.clone();
+    if statistics.supported && statistics.report_interval_hours > 0 {
+        let interval = Duration::from_hours(u64::from(statistics.report_interval_hours));
+        let run = move |app: Arc<App>| {
+            let statistics = statistics.clone();
+            async move { usage_report::send(&app, &statistics).await }
+        };
+        jobs.push(Job::every("usage report", interval, run).exclusive());
+    }
     if settings.services.async_urls_delete.enabled {
         let run = |app: Arc<App>| async move { external_files::delete_due(&app).await };
         jobs.push(Job::every("file deletion", FILES_INTERVAL, run).exclusive());
@@ -147,7 +181,7 @@ async fn repeat(job: Job, app: Arc<App>, shutdown: Shutdown) {
 impl Job {
     /// The key that the replica holds whose turn it is.
     fn key(&self) -> String {
-        format!("job_{}", self.name.replace(' ', "_"))
+        self.key.map_or_else(|| format!("job_{}", self.name.replace(' ', "_")), str::to_owned)
     }
 
     /// How long a turn lasts: a little shorter than the interval, so that the same replica is not in its own

@@ -8,7 +8,6 @@ mod configuration;
 pub mod query;
 mod settings;
 pub mod startup;
-mod stores;
 
 mod auth;
 mod debug;
@@ -35,7 +34,8 @@ mod workers;
 
 use std::sync::{Arc, LazyLock};
 
-pub use app::{App, Stores};
+pub use app::App;
+pub use clearml_stores::{OpenError, Stores};
 pub use events::EventSettings;
 pub use external_files::ExternalFileSettings;
 pub use jobs::Jobs;
@@ -45,7 +45,6 @@ pub use service::{Service, ServiceError, StartOptions};
 pub use serving::ServingSettings;
 pub use settings::{ServerSettings, Settings};
 pub use storage::StorageSettings;
-pub use stores::OpenError;
 pub use workers::WorkerSettings;
 
 /// All endpoints of this server.

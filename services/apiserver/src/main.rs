@@ -55,15 +55,15 @@ async fn run(options: Options) -> anyhow::Result<()> {
     if let Some(Command::Healthcheck(check)) = &options.command {
         return healthcheck(&options, check);
     }
-    let loaded = options.common.load(Program::Single, Locking::Alone)?;
-    let settings = &loaded.settings;
+    let mut loaded = options.common.load(Program::Single, Locking::Alone)?;
+    let settings = loaded.settings.clone();
     let _log = init_logging(&settings.telemetry.log)?;
     let shutdown = Shutdown::on_signals(settings.http.shutdown_delay_sec.duration())?;
 
     let listen = &settings.apiserver.listen;
     let ip = options.ip.map_or_else(|| listen.ip.parse(), Ok).context("apiserver.listen.ip")?;
     let listening = bind(SocketAddr::new(ip, options.port.unwrap_or(listen.port)), "API server").await?;
-    let service = Service::start(&loaded, StartOptions::default(), &shutdown).await?;
+    let service = Service::start(&mut loaded, StartOptions::default(), &shutdown).await?;
     serve_metrics(&settings.telemetry.metrics, service.health.clone(), &shutdown).await?;
     tracing::info!(address = %listening.address, "the API server is ready");
     let drain_timeout = settings.http.drain_timeout_sec.duration();

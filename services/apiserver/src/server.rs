@@ -6,4 +6,6 @@ mod report;
 mod resources;
 mod statistics_option;
 
+pub(crate) use about::server_uid;
+pub(crate) use report::report;
 pub(crate) use resources::ResourceMonitor;

@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use axum::Router;
 use clearml_auth::Revocations;
-use clearml_config::{ConfigError, Loaded};
+use clearml_config::{
+    ConfigError, Loaded,
+    settings::{StoreChoice, StoreKind},
+};
 use clearml_telemetry::{Health, Shutdown, with_probes};
 
 use crate::{
@@ -44,31 +47,26 @@ pub struct Service {
 }
 
 impl Service {
-    /// Opens the embedded stores, sets the server up and starts the background jobs.
+    /// Opens the stores, sets the server up and starts the background jobs. Secrets that nobody has configured
+    /// become those that all replicas on the same documents share, in `loaded` too.
     pub async fn start(
-        loaded: &Loaded,
+        loaded: &mut Loaded,
         options: StartOptions,
         shutdown: &Shutdown,
     ) -> Result<Self, ServiceError> {
+        note_unused_hosts(loaded);
+        let stores = Stores::open(loaded).await?;
+        if loaded.stores.documents == StoreKind::Cluster {
+            startup::share_secrets(stores.documents.as_ref(), loaded).await?;
+        }
         let mut settings = Settings::from_config(&loaded.config)?;
         if let Some(files_url) = options.files_url {
             settings.external_files.fileserver_host = files_url;
         }
-        let (data_dir, events) = (loaded.data_dir.path().to_owned(), settings.events.clone());
-        let stores = tokio::task::spawn_blocking(move || Stores::embedded(&data_dir, &events)).await??;
+        let health = health(&stores, shutdown);
         let app = Arc::new(App::new(stores, settings));
         let first_user = startup::provision(&app, &loaded.settings, options.first_user.as_deref()).await?;
         let jobs = Jobs::start(&app, &loaded.settings, shutdown);
-        let (documents, state) = (Arc::clone(&app.documents), Arc::clone(&app.state));
-        let health = Health::new(shutdown.clone())
-            .check("documents", move || {
-                let documents = Arc::clone(&documents);
-                async move { documents.ping().await.map_err(|error| error.to_string()) }
-            })
-            .check("state", move || {
-                let state = Arc::clone(&state);
-                async move { state.ping().await.map_err(|error| error.to_string()) }
-            });
         Ok(Self { app, jobs, health, first_user })
     }
 
@@ -91,5 +89,38 @@ impl Service {
     pub async fn stop(self, patience: Duration) {
         self.jobs.stop(patience).await;
         self.app.last_used.flush(self.app.documents.as_ref()).await;
+    }
+}
+
+/// Ready means that every store in use answers.
+fn health(stores: &Stores, shutdown: &Shutdown) -> Health {
+    let Stores { documents, state, worker_state, events, .. } = stores.clone();
+    let mut health = Health::new(shutdown.clone()).check("documents", move || {
+        let documents = Arc::clone(&documents);
+        async move { documents.ping().await.map_err(|error| error.to_string()) }
+    });
+    for (name, state) in [("state", state), ("worker state", worker_state)] {
+        health = health.check(name, move || {
+            let state = Arc::clone(&state);
+            async move { state.ping().await.map_err(|error| error.to_string()) }
+        });
+    }
+    health.check("events", move || {
+        let events = Arc::clone(&events);
+        async move { events.ping().await.map_err(|error| error.to_string()) }
+    })
+}
+
+/// Addresses of stores that are configured and not used are often a mistake.
+fn note_unused_hosts(loaded: &Loaded) {
+    let StoreChoice { documents, events, state } = loaded.stores;
+    tracing::info!(?documents, ?events, ?state, "stores");
+    let is_chosen = loaded.settings.stores.kind.is_some();
+    let all_embedded = loaded.stores == StoreChoice::all(StoreKind::Embedded);
+    if all_embedded && !is_chosen && loaded.config.hosts_are_configured() {
+        tracing::warn!(
+            "addresses of MongoDB, Elasticsearch or Redis are configured, but the embedded stores are in use; \
+             hint: set stores.kind to cluster to use them, or to embedded to be rid of this line"
+        );
     }
 }

@@ -5,15 +5,18 @@ mod first_user;
 mod fixed_users;
 mod internal_users;
 mod lock;
+mod migrations;
+mod shared_secrets;
 
 use bson::doc;
-use clearml_config::Settings;
+use clearml_config::{ConfigError, Settings};
 use clearml_documents::{Collection, DocumentStoreExt, Filter, Find, StoreError};
 use clearml_state::StateError;
 
 use crate::{App, api::ApiError, queues::lookup};
 
 pub use first_user::FirstUser;
+pub(crate) use shared_secrets::share_secrets;
 
 /// The server can't be set up.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +27,8 @@ pub enum StartupError {
     State(#[from] StateError),
     #[error("{}", .0.message())]
     Api(ApiError),
+    #[error("{0}")]
+    Config(#[from] ConfigError),
     /// Another replica holds the lock and does not come to an end.
     #[error("waited in vain for another server that sets up the same databases")]
     Locked,
@@ -46,7 +51,7 @@ pub async fn provision(
     first_user: Option<&str>,
 ) -> Result<Option<FirstUser>, StartupError> {
     let lock = lock::acquire(app, settings).await?;
-    let outcome = provision_alone(app, settings, first_user).await;
+    let outcome = lock.hold(app, provision_alone(app, settings, first_user)).await;
     lock.release(app).await?;
     outcome
 }
@@ -57,6 +62,8 @@ async fn provision_alone(
     first_user: Option<&str>,
 ) -> Result<Option<FirstUser>, StartupError> {
     let company = &settings.apiserver.default_company;
+    // First of all, since what follows makes new databases look used.
+    migrations::run(app, migrations::is_new(app).await?).await?;
     ensure_server_id(app).await?;
     ensure_company(app, company, "clearml").await?;
     ensure_queue(app, company).await?;

@@ -6,6 +6,7 @@ mod content;
 mod delete;
 mod delete_request;
 mod download;
+mod revocations;
 mod storage;
 mod tokens;
 mod upload;
@@ -25,6 +26,7 @@ use percent_encoding::percent_decode_str;
 
 pub use auth::{Refusal, TokenCheck};
 pub use configuration::StartError;
+pub use revocations::{shared_revocations, shared_state};
 pub use storage::StorageError;
 pub use tokens::LocalTokens;
 

@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use clearml_config::{CommonOptions, Locking, settings::Program};
-use clearml_fileserver::{FileServer, router};
+use clearml_fileserver::{FileServer, router, shared_revocations, shared_state};
 use clearml_telemetry::{
     Health, HealthcheckOptions, Shutdown, bind, init_logging, run_program, serve, serve_metrics, with_probes,
 };
@@ -69,8 +69,14 @@ async fn run(options: Options) -> anyhow::Result<()> {
 
     let listen = &settings.fileserver.listen;
     let ip = options.ip.map_or_else(|| listen.ip.parse(), Ok).context("fileserver.listen.ip")?;
-    let server = Arc::new(FileServer::open(&loaded, None).await?);
-    let health = server.add_checks(Health::new(shutdown.clone()));
+    let mut health = Health::new(shutdown.clone());
+    let mut revocations = None;
+    if let Some(state) = shared_state(&loaded).await? {
+        let (list, checked) = shared_revocations(state, health);
+        (revocations, health) = (Some(list), checked);
+    }
+    let server = Arc::new(FileServer::open(&loaded, revocations).await?);
+    let health = server.add_checks(health);
     let files = Arc::clone(&server.files);
     serve_metrics(&settings.telemetry.metrics, health.clone(), &shutdown).await?;
     // Without a token the paths of the probes are no files: those need one.

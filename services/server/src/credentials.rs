@@ -5,8 +5,11 @@ use std::{fmt::Write as _, io::Write, path::Path};
 use anyhow::{Context, bail};
 use chrono::SecondsFormat;
 use clearml_apiserver::admin::{self, ShownPair};
-use clearml_config::{CommonOptions, DataDir, Environment};
-use clearml_documents::SqliteStore;
+use clearml_config::{
+    CommonOptions, DataDir, Seconds,
+    settings::{Program, StoreKind},
+};
+use clearml_stores::open_documents;
 use serde_json::json;
 
 use crate::{
@@ -17,23 +20,31 @@ use crate::{
 
 /// Does what was asked for, on the store of the data directory.
 pub(crate) async fn execute(common: &CommonOptions, action: &CredentialsAction) -> anyhow::Result<()> {
-    let environment = Environment::of_process();
+    let (config, environment) = common.read()?;
+    let mut settings = config.settings()?;
+    let stores = config.store_choice(Program::AllInOne)?;
+    // People wait.
+    settings.stores.start_timeout_sec = Seconds::new(5);
     let path = common.data_dir.clone().unwrap_or_else(|| DataDir::default_path(&environment));
-    if !path.is_dir() {
+    if stores.documents == StoreKind::Embedded && !path.is_dir() {
         bail!(
             "there is no data directory {}; hint: start the server once, or say where with --data-dir",
             path.display()
         );
     }
-    let directory = path.clone();
-    let documents = tokio::task::spawn_blocking(move || SqliteStore::open(directory))
-        .await?
-        .with_context(|| format!("failed to open the store in {}", path.display()))?;
+    let documents = open_documents(&settings, stores.documents, &path).await;
+    let documents = match stores.documents {
+        StoreKind::Embedded => {
+            documents.with_context(|| format!("failed to open the store in {}", path.display()))?
+        }
+        StoreKind::Cluster => documents.context("failed to open the store")?,
+    };
+    let documents = documents.as_ref();
 
     let text = match action {
         CredentialsAction::Create { user, label, print } => {
             let (user, pair) =
-                admin::create_credentials(&documents, user.as_deref(), label.as_deref()).await?;
+                admin::create_credentials(documents, user.as_deref(), label.as_deref()).await?;
             let urls = noted_urls(&path);
             match print {
                 Print::Json => {
@@ -50,11 +61,11 @@ pub(crate) async fn execute(common: &CommonOptions, action: &CredentialsAction) 
             }
         }
         CredentialsAction::List { print } => {
-            let pairs = admin::list_credentials(&documents).await?;
+            let pairs = admin::list_credentials(documents).await?;
             if *print == Print::Json { format!("{}\n", as_json(&pairs)) } else { as_table(&pairs) }
         }
         CredentialsAction::Revoke { key } => {
-            let user = admin::revoke_credentials(&documents, key).await?;
+            let user = admin::revoke_credentials(documents, key).await?;
             format!("Revoked {key} of {user}. Tokens that were made with it stay valid until they expire.\n")
         }
     };

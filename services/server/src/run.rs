@@ -28,8 +28,8 @@ pub(crate) const URLS_FILE: &str = "urls.json";
 
 /// Serves until the process is told to stop.
 pub(crate) async fn run(common: &CommonOptions, options: &ServeOptions) -> anyhow::Result<()> {
-    let loaded = common.load(Program::AllInOne, Locking::Alone)?;
-    let settings = &loaded.settings;
+    let mut loaded = common.load(Program::AllInOne, Locking::Alone)?;
+    let settings = loaded.settings.clone();
     let _log = init_logging(&settings.telemetry.log)?;
     let shutdown = Shutdown::on_signals(settings.http.shutdown_delay_sec.duration())?;
 
@@ -46,7 +46,9 @@ pub(crate) async fn run(common: &CommonOptions, options: &ServeOptions) -> anyho
         first_user: Some(first_user_name(&loaded)),
         files_url: Some(banner::own_url(files_listening.address)),
     };
-    let service = Service::start(&loaded, start, &shutdown).await?;
+    let service = Service::start(&mut loaded, start, &shutdown).await?;
+    // With the secrets that replicas share.
+    let settings = &loaded.settings;
     let file_server = Arc::new(FileServer::open(&loaded, Some(service.revocations())).await?);
     let health = &file_server.add_checks(service.health.clone());
     let stored_files = Arc::clone(&file_server.files);

@@ -349,7 +349,8 @@ pub struct CheckForUpdates {
 impl Default for CheckForUpdates {
     fn default() -> Self {
         Self {
-            enabled: true,
+            // The official server's service, which knows nothing of this one.
+            enabled: false,
             check_interval_sec: Seconds::new(86_400),
             url: "https://updates.clear.ml/updates".to_owned(),
             component_name: "clearml-server".to_owned(),

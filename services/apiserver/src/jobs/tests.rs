@@ -4,12 +4,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use bson::{DateTime, doc};
 use clearml_documents::{Collection, DocumentStoreExt, Filter, Find};
+use clearml_events::NameLimits;
 
 use super::*;
-use crate::{EventSettings, Stores};
+use crate::Stores;
 
 fn app(folder: &std::path::Path) -> Arc<App> {
-    let stores = Stores::embedded(folder, &EventSettings::default()).unwrap();
+    let stores = Stores::embedded(folder, NameLimits::default()).unwrap();
     Arc::new(App::new(stores, crate::Settings::new("a secret")))
 }
 

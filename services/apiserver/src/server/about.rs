@@ -38,7 +38,7 @@ fn build(app: &App) -> Document {
 }
 
 /// The installation's id: setting `server.uuid`.
-pub(super) async fn server_uid(app: &App) -> Result<Option<Bson>, ApiError> {
+pub(crate) async fn server_uid(app: &App) -> Result<Option<Bson>, ApiError> {
     let setting = app.documents.find_one(Collection::Settings, Find::new(Filter::id("server.uuid"))).await?;
     Ok(setting.and_then(|setting| setting.get("value").cloned()))
 }

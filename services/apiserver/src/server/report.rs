@@ -23,16 +23,20 @@ const AGENT_METRICS: [(&str, &str); 3] =
 
 /// `server.get_stats`: the report of the caller's company. Begins a new interval of resource figures.
 pub(super) async fn get_stats(app: Arc<App>, call: Arc<Call>, _: Document) -> ApiResult {
-    let company = call.company();
+    Ok(report(&app, call.company()).await?.into())
+}
+
+/// The report of a company. Begins a new interval of resource figures.
+pub(crate) async fn report(app: &Arc<App>, company: &str) -> ApiResult<Document> {
     let own = Filter::eq("company", company);
     let (queues, users, uuid, experiments, agents) = tokio::try_join!(
-        count(&app, Collection::Queue, own.clone()),
-        count(&app, Collection::User, own.clone()),
-        server_uid(&app),
-        experiments(&app, company),
-        agents(&app, company),
+        count(app, Collection::Queue, own.clone()),
+        count(app, Collection::User, own.clone()),
+        server_uid(app),
+        experiments(app, company),
+        agents(app, company),
     )?;
-    let monitor = Arc::clone(&app);
+    let monitor = Arc::clone(app);
     let resources = tokio::task::spawn_blocking(move || monitor.resources.take_report())
         .await
         .map_err(|error| ApiError::unexpected(error.to_string()))?;
@@ -50,8 +54,7 @@ pub(super) async fn get_stats(app: Arc<App>, call: Arc<Call>, _: Document) -> Ap
             "experiments": experiments,
         },
         "agents": agents,
-    }
-    .into())
+    })
 }
 
 async fn count(app: &App, collection: Collection, filter: Filter) -> Result<i64, ApiError> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clearml_config::Settings;
+use clearml_state::StateError;
 use md5::{Digest, Md5};
 
 use super::StartupError;
@@ -13,6 +14,7 @@ const POLL: Duration = Duration::from_millis(100);
 pub(super) struct SetupLock {
     key: String,
     holder: String,
+    lifetime: Duration,
 }
 
 /// Waits for the lock, at most twice its lifetime.
@@ -32,10 +34,33 @@ pub(super) async fn acquire(app: &App, settings: &Settings) -> Result<SetupLock,
         Ok::<(), StartupError>(())
     });
     acquired.await.map_err(|_| StartupError::Locked)??;
-    Ok(SetupLock { key, holder })
+    Ok(SetupLock { key, holder, lifetime })
 }
 
 impl SetupLock {
+    /// Does the work, and holds the lock however long it takes.
+    pub(super) async fn hold<T>(&self, app: &App, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                outcome = &mut work => return outcome,
+                () = tokio::time::sleep(self.lifetime / 3) => self.prolong(app).await,
+            }
+        }
+    }
+
+    async fn prolong(&self, app: &App) {
+        let prolonged = async {
+            if app.state.get(&self.key).await?.as_ref() == Some(&self.holder) {
+                app.state.expire(&self.key, self.lifetime).await?;
+            }
+            Ok::<_, StateError>(())
+        };
+        if let Err(error) = prolonged.await {
+            tracing::warn!(%error, "failed to hold the lock of the set-up");
+        }
+    }
+
     /// Lets the next one in.
     pub(super) async fn release(self, app: &App) -> Result<(), StartupError> {
         app.state.delete_if_equal(&self.key, &self.holder).await?;

@@ -1,13 +1,14 @@
 //! Setting up, again and again, with changing configurations.
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use bson::{Document, doc};
 use clearml_config::{Config, Environment, Sources};
 use clearml_documents::{Change, Collection, DocumentStoreExt, Filter, Find};
+use clearml_events::NameLimits;
 
 use super::*;
-use crate::{EventSettings, Stores};
+use crate::Stores;
 
 const COMPANY: &str = "d1bd92a3b039400cbafc60a7a5b1e52b";
 
@@ -39,7 +40,7 @@ impl Setup {
 }
 
 fn stores(folder: &Path) -> Stores {
-    Stores::embedded(folder, &EventSettings::default()).unwrap()
+    Stores::embedded(folder, NameLimits::default()).unwrap()
 }
 
 fn key_of(user: &Document, position: usize) -> &str {

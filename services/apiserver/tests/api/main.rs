@@ -1,4 +1,6 @@
-//! Requests through the real router on the embedded stores: a module per service.
+//! Requests through the real router: a module per service. On the embedded stores; with
+//! `CLEARML_TEST_STORES=cluster` on MongoDB, Elasticsearch and Redis at `CLEARML_MONGODB_URL`,
+//! `CLEARML_ELASTIC_URL` and `CLEARML_REDIS_URL`.
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "all of this is a test")]
 
 mod access;

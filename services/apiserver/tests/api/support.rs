@@ -1,4 +1,4 @@
-//! A server on a temporary directory, and clients of it.
+//! A server on stores of its own, and clients of it.
 //!
 //! ```ignore
 //! let server = TestServer::start().await;
@@ -8,20 +8,21 @@
 //! assert_eq!(error.code(), (400, 101));
 //! ```
 
+mod stores;
+
 use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
 use axum::body::{Body, Bytes};
 use bson::{DateTime, doc};
-use clearml_apiserver::{App, Settings, Stores, api, registry};
+use clearml_apiserver::{App, Settings, api, registry};
 use clearml_auth::{Claims, Credentials, Identity, Role, TokenKey};
-use clearml_documents::{Collection, DocumentStoreExt, SqliteStore};
-use clearml_events::{EmbeddedEvents, NameLimits};
-use clearml_state::MemoryState;
+use clearml_documents::{Collection, DocumentStoreExt};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
-use tempfile::TempDir;
 use tower::ServiceExt;
+
+use stores::Keeper;
 
 /// The company of all users that [`TestServer`] makes.
 pub const COMPANY: &str = "d1bd92a3b039400cbafc60a7a5b1e52b";
@@ -33,7 +34,7 @@ pub const SECRET: &str = "a secret for tests that is long enough";
 pub struct TestServer {
     pub app: Arc<App>,
     router: axum::Router,
-    directory: Arc<TempDir>,
+    keeper: Arc<Keeper>,
 }
 
 impl TestServer {
@@ -49,21 +50,12 @@ impl TestServer {
 
     /// A server with endpoints of the test.
     pub async fn with_endpoints(change: impl FnOnce(&mut Settings), endpoints: Arc<api::Registry>) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let events = Arc::new(EmbeddedEvents::open(directory.path(), NameLimits::default()).unwrap());
-        let state = Arc::new(MemoryState::default());
-        let stores = Stores {
-            documents: Arc::new(SqliteStore::open(directory.path()).unwrap()),
-            state: state.clone(),
-            worker_state: state,
-            events: events.clone(),
-            statistics: events,
-        };
+        let (stores, keeper) = stores::open().await;
         let mut settings = Settings::new(SECRET);
         change(&mut settings);
         let app = Arc::new(App::new(stores, settings));
         let router = api::router(Arc::clone(&app), endpoints);
-        let server = Self { app, router, directory: Arc::new(directory) };
+        let server = Self { app, router, keeper: Arc::new(keeper) };
         server.add_company(COMPANY, "clearml").await;
         server
     }
@@ -119,7 +111,7 @@ impl TestServer {
             id: String::new(),
             credentials: None,
             router: self.router.clone(),
-            _directory: Arc::clone(&self.directory),
+            _keeper: Arc::clone(&self.keeper),
             version: None,
             headers: HeaderMap::new(),
         }
@@ -172,7 +164,7 @@ pub struct Client {
     pub credentials: Option<Credentials>,
     router: axum::Router,
     /// The stores live as long as their last client.
-    _directory: Arc<TempDir>,
+    _keeper: Arc<Keeper>,
     version: Option<String>,
     headers: HeaderMap,
 }

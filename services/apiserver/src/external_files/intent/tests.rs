@@ -4,18 +4,18 @@ use std::{path::Path, sync::Arc};
 
 use axum::body::Body;
 use clearml_auth::{Claims, Identity, Role, TokenKey};
-use clearml_events::{Event, EventType, Selection, Source};
+use clearml_events::{Event, EventType, NameLimits, Selection, Source};
 use http::{Request, header};
 use serde_json::json;
 use tower::ServiceExt;
 
 use super::*;
-use crate::{EventSettings, Settings, Stores, api, registry};
+use crate::{Settings, Stores, api, registry};
 
 const COMPANY: &str = "c";
 
 fn app(folder: &Path) -> Arc<App> {
-    let stores = Stores::embedded(folder, &EventSettings::default()).unwrap();
+    let stores = Stores::embedded(folder, NameLimits::default()).unwrap();
     Arc::new(App::new(stores, Settings::new("a secret")))
 }
 
