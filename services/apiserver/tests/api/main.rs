@@ -7,6 +7,7 @@ mod access;
 mod auth;
 mod bad_input;
 mod catalogue;
+mod contract;
 mod events;
 mod lifecycle;
 mod login;
