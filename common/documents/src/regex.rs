@@ -1,5 +1,7 @@
 //! Regular expressions as users of Python write them.
 
+mod complaint;
+
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
@@ -52,8 +54,8 @@ impl Pattern {
         };
         let regex = build(&translate(pattern)).map_err(|error| {
             // The message should speak of the pattern as it was given.
-            let error = build(pattern).err().unwrap_or(error);
-            StoreError::InvalidRegex(error.to_string())
+            let own = || build(pattern).err().unwrap_or(error).to_string();
+            StoreError::InvalidRegex(complaint::of(pattern).unwrap_or_else(own))
         })?;
         Ok(Self { regex, source: pattern.to_owned(), case_insensitive, exhausted: Arc::default() })
     }
