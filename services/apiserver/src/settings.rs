@@ -63,7 +63,7 @@ pub struct ServerSettings {
 impl Default for ServerSettings {
     fn default() -> Self {
         Self {
-            version: "2.0.0".to_owned(),
+            version: "2.3.0".to_owned(),
             build: String::new(),
             commit: String::new(),
             deployment: "manual".to_owned(),

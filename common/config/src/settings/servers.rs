@@ -187,7 +187,7 @@ pub struct BuildInfo {
 impl Default for BuildInfo {
     fn default() -> Self {
         Self {
-            version: "2.0.0".to_owned(),
+            version: "2.3.0".to_owned(),
             build: String::new(),
             commit: String::new(),
             deployment: "manual".to_owned(),

@@ -45,9 +45,10 @@ impl Meta {
         }
     }
 
-    /// The answer of a success, with `data` written as JSON.
-    pub(crate) fn success(&self, data: &[u8]) -> Result<Response<Body>, ApiError> {
-        let meta = self.document(200, 0, "OK", Bson::String(String::new()));
+    /// The answer of a success, with `data` written as JSON. Its stack is empty, or null where none is returned.
+    pub(crate) fn success(&self, data: &[u8], return_stack: bool) -> Result<Response<Body>, ApiError> {
+        let stack = if return_stack { Bson::String(String::new()) } else { Bson::Null };
+        let meta = self.document(200, 0, "OK", stack);
         respond(StatusCode::OK, &meta, data)
     }
 

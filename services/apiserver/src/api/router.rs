@@ -203,17 +203,18 @@ async fn run(app: Arc<App>, endpoint: &Endpoint, call: Arc<Call>) -> Result<Repl
 }
 
 fn respond(app: &App, call: &Call, meta: &Meta, reply: Reply) -> Result<Response<Body>, ApiError> {
+    let return_stack = app.settings.api.return_stack;
     let (data, session) = match reply {
         Reply::Data(data) => (data, None),
         Reply::WithCookie { data, token } => (data, Some(token)),
-        Reply::Json(data) => return meta.success(&data),
+        Reply::Json(data) => return meta.success(&data, return_stack),
         Reply::Raw { content_type, file_name, body } => {
             return Ok(envelope::attachment(content_type, &file_name, body));
         }
     };
     let mut written = Vec::new();
     json::write_document(&mut written, &data).map_err(envelope::unserializable)?;
-    let mut response = meta.success(&written)?;
+    let mut response = meta.success(&written, return_stack)?;
     if let Some(token) = session {
         let cookie = session_cookie(app, call, token.as_deref());
         if let Ok(cookie) = HeaderValue::from_str(&cookie) {

@@ -40,7 +40,7 @@ async fn login_gives_a_token_with_the_documented_claims() {
     assert_eq!(claims["auth_type"], "Bearer");
     assert_eq!(claims["env"], "<unknown>");
     assert_eq!(claims["api_version"], "2.34");
-    assert_eq!(claims["server_version"], "2.0.0");
+    assert_eq!(claims["server_version"], "2.3.0");
     assert_eq!(claims["server_build"], "");
     assert_eq!(claims["feature_set"], "basic");
     assert_eq!(claims["session_id"].as_str().unwrap().len(), 32);
@@ -293,7 +293,7 @@ async fn users_are_created_with_a_profile() {
     assert_eq!(profile["avatar"], "a.png");
     assert_eq!(profile["company"], COMPANY);
     assert_eq!(profile["preferences"], "");
-    assert_eq!(profile["created_in_version"], "2.0.0");
+    assert_eq!(profile["created_in_version"], "2.3.0");
     // The new user can be impersonated at once, as the Web-App's simple mode does.
     system.header("x-clearml-impersonate-as", &id).ok("auth.login", json!({})).await;
 }

@@ -108,7 +108,7 @@ async fn a_success_has_the_whole_envelope() {
         json!({
             "id": id, "trx": id,
             "endpoint": {"name": "test.echo", "requested_version": "2.23", "actual_version": "1.0"},
-            "result_code": 200, "result_subcode": 0, "result_msg": "OK", "error_stack": "", "error_data": {},
+            "result_code": 200, "result_subcode": 0, "result_msg": "OK", "error_stack": null, "error_data": {},
         })
     );
     assert_eq!(response.header("content-type"), "application/json");
@@ -408,6 +408,8 @@ async fn stacks_are_returned_only_if_asked_for() {
     assert!(response.json["meta"]["error_stack"].is_string());
     let response = server.anonymous().call("test.closed", json!({})).await;
     assert_eq!(response.json["meta"]["error_stack"], Value::Null);
+    let response = server.anonymous().call("test.echo", json!({})).await;
+    assert_eq!(response.json["meta"]["error_stack"], "");
 }
 
 #[tokio::test]

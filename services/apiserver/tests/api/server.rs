@@ -27,16 +27,16 @@ async fn info_grew_with_versions() {
     .await;
     let client = server.user().await;
     let info = async |version: &str| client.clone().version(version).ok("server.info", json!({})).await;
-    let base = json!({"version": "2.0.0", "build": "7", "commit": "abc"});
+    let base = json!({"version": "2.3.0", "build": "7", "commit": "abc"});
     assert_eq!(info("2.7").await, base);
     assert_eq!(info("2.8").await, base);
     let setting = doc! {"_id": "server.uuid", "value": "the-uuid"};
     server.app.documents.insert(Collection::Settings, setting).await.unwrap();
-    let with_uid = json!({"version": "2.0.0", "build": "7", "commit": "abc", "uid": "the-uuid"});
+    let with_uid = json!({"version": "2.3.0", "build": "7", "commit": "abc", "uid": "the-uuid"});
     assert_eq!(info("2.8").await, with_uid);
     assert_eq!(info("2.11").await, with_uid);
     assert_eq!(info("1.0").await, base);
-    let newest = json!({"version": "2.0.0", "build": "7", "commit": "abc", "api_version": "2.34"});
+    let newest = json!({"version": "2.3.0", "build": "7", "commit": "abc", "api_version": "2.34"});
     assert_eq!(info("2.12").await, newest);
     assert_eq!(client.ok("server.info", json!({})).await, newest);
     let (status, subcode, _) = server.anonymous().error("server.info", json!({})).await;
@@ -145,13 +145,13 @@ async fn the_statistics_option_is_remembered() {
     let server = TestServer::start().await;
     let user = server.user().await;
     let endpoint = "server.report_stats_option";
-    let initial = json!({"supported": true, "enabled": false, "current_version": "2.0.0"});
+    let initial = json!({"supported": true, "enabled": false, "current_version": "2.3.0"});
     assert_eq!(user.ok(endpoint, json!({})).await, initial);
     assert_eq!(user.ok(endpoint, json!({"enabled": null})).await, initial);
     for enabled in [true, false] {
         let answer = user.ok(endpoint, json!({"enabled": enabled})).await;
         assert_eq!(answer["enabled"], enabled);
-        assert_eq!(answer["enabled_version"], "2.0.0");
+        assert_eq!(answer["enabled_version"], "2.3.0");
         assert_eq!(answer["enabled_user"], *user.id);
         let time = answer["enabled_time"].as_str().unwrap();
         assert!(time.contains('T') && !time.contains('+'), "{time}");
@@ -195,7 +195,7 @@ async fn the_report_counts_what_the_company_did() {
     let report = system.ok("server.get_stats", json!({})).await;
     assert_eq!(report["company_id"], COMPANY);
     let told = &report["server"];
-    assert_eq!(told["version"], "2.0.0");
+    assert_eq!(told["version"], "2.3.0");
     assert_eq!(told["deployment"], "manual");
     assert_eq!(told["queues"], json!({"count": 1}));
     assert_eq!(told["users"], json!({"count": 1}));

@@ -212,7 +212,7 @@ async fn profiles_are_created_and_deleted() {
     let user = system.ok("users.get_by_id", json!({"user": "new"})).await["user"].clone();
     assert_eq!(user["company"], "no such company");
     assert_eq!(user["family_name"], "User");
-    assert_eq!(user["created_in_version"], "2.0.0");
+    assert_eq!(user["created_in_version"], "2.3.0");
     assert!(user["created"].as_str().unwrap().ends_with("+00:00"));
     assert_eq!(user.get("given_name"), None);
     assert_eq!(
