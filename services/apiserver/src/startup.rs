@@ -94,7 +94,8 @@ async fn ensure_company(app: &App, id: &str, name: &str) -> Result<(), StartupEr
     if app.documents.any(Collection::Company, Filter::id(id)).await? {
         return Ok(());
     }
-    Ok(app.documents.insert(Collection::Company, doc! {"_id": id, "name": name}).await?)
+    let company = doc! {"_id": id, "name": name, "defaults": {"stats_option": {"enabled": false}}};
+    Ok(app.documents.insert(Collection::Company, company).await?)
 }
 
 /// Creates the default queue in a company that has no queue.

@@ -41,7 +41,8 @@ struct KnownVariant {
 }
 
 impl ViewerState for ImageState {
-    const PREFIX: &'static str = "events/image_sample";
+    const PREFIX: &'static str =
+        "<class 'apiserver.bll.event.history_debug_image_iterator.DebugImageSampleState'>";
 
     fn id(&self) -> &str {
         &self.id

@@ -38,7 +38,7 @@ struct KnownMetric {
 }
 
 impl ViewerState for PlotState {
-    const PREFIX: &'static str = "events/plot_sample";
+    const PREFIX: &'static str = "<class 'apiserver.bll.event.history_plots_iterator.PlotsSampleState'>";
 
     fn id(&self) -> &str {
         &self.id

@@ -9,7 +9,7 @@ use crate::{
 
 /// A kind of state, kept under keys of its own.
 pub(super) trait ViewerState: Serialize + DeserializeOwned {
-    /// What its keys begin with.
+    /// What its keys begin with: that of the official server, so that clients can go on from one to the other.
     const PREFIX: &'static str;
 
     /// The scroll id under which the client knows it.

@@ -57,7 +57,8 @@ struct KnownVariant {
 }
 
 impl ViewerState for WindowState {
-    const PREFIX: &'static str = "events/window";
+    const PREFIX: &'static str =
+        "<class 'apiserver.bll.event.metric_events_iterator.MetricEventsScrollState'>";
 
     fn id(&self) -> &str {
         &self.id

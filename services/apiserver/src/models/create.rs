@@ -76,6 +76,7 @@ pub(super) async fn insert(app: &App, call: &Call, company: &str, mut fields: Do
     let id = app.new_id();
     let mut model = doc! {"_id": id.as_str(), "user": call.user(), "company": company};
     model.extend(traces(app.now(), call.user()));
+    model.extend(defaults());
     model.extend(fields);
     app.documents.insert(Collection::Model, model).await?;
     if !given.is_empty() {
@@ -86,6 +87,14 @@ pub(super) async fn insert(app: &App, call: &Call, company: &str, mut fields: Do
 
 fn traces(now: DateTime, user: &str) -> Document {
     doc! {"created": now, "last_update": now, "last_change": now, "last_changed_by": user}
+}
+
+/// What a new model has unless it is given.
+fn defaults() -> Document {
+    doc! {
+        "design": {}, "labels": {}, "metadata": {}, "ui_cache": {}, "last_iteration": 0, "last_metrics": {},
+        "unique_metrics": [],
+    }
 }
 
 fn stored_fields(request: CreateRequest) -> ApiResult<Document> {

@@ -76,10 +76,8 @@ pub(crate) async fn create(app: &App, company: &str, name: &str, new: NewQueue) 
         "system_tags": sorted(new.system_tags),
         "entries": [],
         "last_update": now,
+        "metadata": new.metadata.unwrap_or_default(),
     });
-    if let Some(metadata) = new.metadata {
-        queue.insert("metadata", metadata);
-    }
     app.documents.insert(Collection::Queue, queue).await?;
     Ok(id)
 }
