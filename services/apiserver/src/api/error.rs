@@ -80,7 +80,7 @@ error_codes! {
     WORKER_NOT_REGISTERED = 400, 1004, "Worker is not registered";
     WORKER_STATS_NOT_FOUND = 400, 1005, "Worker stats not found";
     CONTAINER_NOT_REGISTERED = 400, 1051, "Container is not registered";
-    NO_CONTAINERS_FOR_URL = 400, 1052, "No container instances found for serice url";
+    NO_CONTAINERS_FOR_URL = 400, 1052, "No container instances found for service url";
     INVALID_SCROLL_ID = 400, 1104, "Invalid scroll id";
     BAD_AUTH_TYPE = 401, 10, "Unauthorized (bad authentication header type)";
     NO_CREDENTIALS = 401, 20, "Unauthorized (missing credentials)";

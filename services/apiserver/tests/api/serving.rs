@@ -164,7 +164,7 @@ async fn a_container_that_moved_is_found_behind_its_new_url_only() {
     report(&world, "a", json!({"endpoint_url": "http://serving.example/two"})).await;
     assert_eq!(
         world.error("serving.get_endpoint_details", json!({"endpoint_url": URL})).await,
-        format!("400/1052 No container instances found for serice url: url={URL}")
+        format!("400/1052 No container instances found for service url: url={URL}")
     );
     assert!(members(&world, URL).await.is_empty());
     let details =
