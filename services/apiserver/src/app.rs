@@ -40,6 +40,8 @@ pub struct App {
     pub(crate) instance: String,
     /// What requests may take of the memory.
     pub(crate) request_memory: RequestMemory,
+    /// The present moment, if it is held.
+    held_at: Option<DateTime>,
 }
 
 impl App {
@@ -54,6 +56,7 @@ impl App {
             resources: ResourceMonitor::default(),
             instance: uuid::Uuid::new_v4().simple().to_string(),
             request_memory: RequestMemory::new(&settings.api),
+            held_at: None,
             documents,
             state,
             worker_state,
@@ -63,9 +66,16 @@ impl App {
         }
     }
 
+    /// The same server, for which it is always this moment: for tests.
+    #[must_use]
+    pub fn held_at(mut self, moment: DateTime) -> Self {
+        self.held_at = Some(moment);
+        self
+    }
+
     /// The present moment.
     pub fn now(&self) -> DateTime {
-        DateTime::now()
+        self.held_at.unwrap_or_else(DateTime::now)
     }
 
     /// A new object id: a version 4 UUID as 32 lower-case hex characters.
