@@ -206,7 +206,7 @@ async fn an_operation_ends_with_its_time() {
     let Some(databases) = databases() else { return };
     let settings = MongoSettings { operation_timeout: Duration::from_nanos(1), ..databases.settings() };
     let store = MongoStore::connect(settings).await.unwrap();
-    let result = store.insert(Collection::Task, doc! {"_id": "1"}).await;
+    let result = store.find(Collection::Task, Find::new(Filter::Everything)).await;
     assert!(matches!(result, Err(StoreError::Unavailable(_))), "{result:?}");
 }
 
