@@ -26,10 +26,8 @@ pub(super) async fn get_endpoints(app: Arc<App>, call: Arc<Call>, _request: Docu
 
 fn endpoint(url: &str, containers: &[Container]) -> Document {
     let any = containers.first();
-    let requests: i64 = containers
-        .iter()
-        .filter_map(|container| container.requests_num)
-        .fold(0, |sum, requests| sum.saturating_add(requests));
+    let requests: i64 =
+        containers.iter().filter_map(|container| container.requests_num).fold(0, i64::saturating_add);
     let requests_min = mean(containers.iter().filter_map(|container| container.requests_min));
     let latency =
         mean(containers.iter().filter_map(|container| container.latency_ms.map(|value| value as f64)));
@@ -75,7 +73,7 @@ pub(super) async fn get_loading_instances(app: Arc<App>, call: Arc<Call>, _reque
     let now = app.now().timestamp_millis();
     let instances = containers.iter().map(|container| {
         let age = now.saturating_sub(container.register_time.0.timestamp_millis()).div_euclid(1000);
-        let mut answer = doc! {"id": &container.container_id};
+        let mut answer = doc! {"id": &container.id};
         answer.extend(description(container));
         answer.insert("uptime_sec", container.uptime_sec);
         answer.insert("age_sec", age);
@@ -107,7 +105,7 @@ fn instance(container: &Container) -> Document {
         .map(|reference| doc! {"type": reference.kind.name(), "value": &reference.value}.into())
         .collect();
     doc! {
-        "id": &container.container_id,
+        "id": &container.id,
         "uptime_sec": container.uptime_sec,
         "requests": container.requests_num,
         "requests_min": container.requests_min,

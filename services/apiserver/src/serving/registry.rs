@@ -54,7 +54,8 @@ impl ReferenceKind {
 pub(super) struct Container {
     pub(super) key: String,
     pub(super) company_id: String,
-    pub(super) container_id: String,
+    #[serde(rename = "container_id")]
+    pub(super) id: String,
     pub(super) endpoint_name: String,
     /// Absent while the container is loading.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -61,7 +61,7 @@ impl Description {
         Container {
             key: registry::key(call.company(), &self.container_id),
             company_id: call.company().to_owned(),
-            container_id: self.container_id,
+            id: self.container_id,
             endpoint_name: self.endpoint_name,
             endpoint_url: self.endpoint_url.filter(|url| !url.is_empty()),
             model_name: self.model_name,
@@ -170,7 +170,7 @@ fn sample(app: &App, container: &Container) -> ServingSample {
     let whole = |value: Option<i64>| value.map(|value| value as f64);
     let mut sample = ServingSample {
         timestamp: app.now().timestamp_millis(),
-        container_id: container.container_id.clone(),
+        container_id: container.id.clone(),
         endpoint_url: container.url().unwrap_or_default().to_owned(),
         requests_num: whole(container.requests_num),
         requests_min: container.requests_min,

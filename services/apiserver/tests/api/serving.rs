@@ -10,14 +10,14 @@ use crate::{
 const URL: &str = "http://serving.example/one";
 
 /// A container's own description.
-fn container(id: &str, more: Value) -> Value {
+fn container(id: &str, more: &Value) -> Value {
     let mut request = json!({"container_id": id, "endpoint_name": "an endpoint", "model_name": "a model"});
     request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     request
 }
 
 async fn report(world: &World, id: &str, more: Value) {
-    let mut request = container(id, json!({"endpoint_url": URL}));
+    let mut request = container(id, &json!({"endpoint_url": URL}));
     request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     assert_eq!(world.ok("serving.container_status_report", request).await, json!({}));
 }
@@ -38,7 +38,7 @@ async fn a_container_loads_then_serves_then_goes() {
     let world = World::new().await;
     let request = container(
         "c1",
-        json!({
+        &json!({
             "timeout": 60, "input_size": 10, "input_type": "float32", "model_source": "s3", "model_version": "2",
             "preprocess_artifact": "pre", "reference": [{"type": "task", "value": "t"}],
         }),
@@ -53,7 +53,7 @@ async fn a_container_loads_then_serves_then_goes() {
     );
     assert_eq!(stored["reference"], json!([{"type": "task", "value": "t"}]));
     assert_eq!(stored.get("endpoint_url"), None);
-    assert_eq!(members(&world, "None").await, [key.clone()]);
+    assert_eq!(members(&world, "None").await, std::slice::from_ref(&key));
     let loading = world.ok("serving.get_loading_instances", json!({})).await;
     let instance = &loading["instances"][0];
     assert!(instance["last_update"].is_string() && instance["age_sec"].is_u64());
@@ -183,27 +183,27 @@ async fn odd_reports_are_refused() {
         ),
         (
             "serving.register_container",
-            container("c", json!({"timeout": 0})),
+            container("c", &json!({"timeout": 0})),
             "error for field 'timeout': '0' is lower than minimum ('1')..",
         ),
         (
             "serving.register_container",
-            container("c", json!({"reference": [{"type": "x", "value": "v"}]})),
+            container("c", &json!({"reference": [{"type": "x", "value": "v"}]})),
             "error for field 'type': value 'x' is not a valid choice..",
         ),
         (
             "serving.register_container",
-            container("c", json!({"input_size": [1]})),
+            container("c", &json!({"input_size": [1]})),
             "error for field 'input_size': text or a number expected.",
         ),
         (
             "serving.container_status_report",
-            container("c", json!({})),
+            container("c", &json!({})),
             "Missing required field 'endpoint_url'",
         ),
         (
             "serving.container_status_report",
-            container("c", json!({"endpoint_url": ""})),
+            container("c", &json!({"endpoint_url": ""})),
             "Missing required field 'endpoint_url'",
         ),
         ("serving.unregister_container", json!({}), "error for field 'container_id'. field is required!"),
@@ -227,11 +227,11 @@ async fn unknown_containers_are_refused_where_the_settings_say_so() {
     .await;
     let user = server.user().await;
     let expected = (400, 1051, "Container is not registered: container=c".to_owned());
-    let report = container("c", json!({"endpoint_url": URL}));
+    let report = container("c", &json!({"endpoint_url": URL}));
     assert_eq!(user.error("serving.container_status_report", report).await, expected);
     assert_eq!(user.error("serving.unregister_container", json!({"container_id": "c"})).await, expected);
-    user.ok("serving.register_container", container("c", json!({}))).await;
-    user.ok("serving.container_status_report", container("c", json!({"endpoint_url": URL}))).await;
+    user.ok("serving.register_container", container("c", &json!({}))).await;
+    user.ok("serving.container_status_report", container("c", &json!({"endpoint_url": URL}))).await;
     user.ok("serving.unregister_container", json!({"container_id": "c"})).await;
 }
 
@@ -247,7 +247,7 @@ async fn companies_do_not_see_each_others_containers() {
 }
 
 /// A request for the history of the last hour up to two intervals from now: today's samples are shown.
-fn history(more: Value) -> Value {
+fn history(more: &Value) -> Value {
     let now = bson::DateTime::now().timestamp_millis() / 1000;
     let mut request =
         json!({"endpoint_url": URL, "from_date": now - 3600, "to_date": now + 7200, "interval": 3600});
@@ -287,7 +287,7 @@ async fn reports_have_a_history() {
         ("gpu_ram_total", "GPU RAM Total (GB)", 0.5, 0.5),
     ] {
         let answer =
-            world.ok("serving.get_endpoint_metrics_history", history(json!({"metric_type": metric}))).await;
+            world.ok("serving.get_endpoint_metrics_history", history(&json!({"metric_type": metric}))).await;
         assert_eq!(answer["computed_interval"], json!(3600));
         assert_eq!(answer["total"]["title"], json!(title));
         assert_eq!(values(&answer["total"]), [total], "{metric}");
@@ -299,7 +299,7 @@ async fn reports_have_a_history() {
     }
     for metric in ["gpu_count", "gpu_util", "gpu_ram_free", "network_rx", "network_tx"] {
         let answer =
-            world.ok("serving.get_endpoint_metrics_history", history(json!({"metric_type": metric}))).await;
+            world.ok("serving.get_endpoint_metrics_history", history(&json!({"metric_type": metric}))).await;
         assert!(
             values(&answer["total"]).is_empty() && !answer["total"]["dates"].as_array().unwrap().is_empty()
         );
@@ -307,9 +307,9 @@ async fn reports_have_a_history() {
 
     // Only buckets with reports, and requests, unless something else is asked for.
     let answer =
-        world.ok("serving.get_endpoint_metrics_history", history(json!({"instance_charts": false}))).await;
+        world.ok("serving.get_endpoint_metrics_history", history(&json!({"instance_charts": false}))).await;
     assert_eq!((answer["total"]["dates"].as_array().unwrap().len(), &answer["instances"]), (1, &json!({})));
-    let nothing = history(json!({"endpoint_url": "http://serving.example/none", "interval": 1}));
+    let nothing = history(&json!({"endpoint_url": "http://serving.example/none", "interval": 1}));
     assert_eq!(
         world.ok("serving.get_endpoint_metrics_history", nothing).await,
         json!({
@@ -340,6 +340,6 @@ async fn odd_ranges_are_refused() {
             "400/12 Validation error (error for field 'metric_type': value 'x' is not a valid choice..)",
         ),
     ] {
-        assert_eq!(world.error("serving.get_endpoint_metrics_history", history(more)).await, message);
+        assert_eq!(world.error("serving.get_endpoint_metrics_history", history(&more)).await, message);
     }
 }

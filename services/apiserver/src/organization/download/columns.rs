@@ -1,6 +1,6 @@
 //! The columns of a CSV file: where their values come from and how they are written (spec 03 §3.4, 09 §4.2).
 
-use std::collections::HashSet;
+use std::{cmp::Ordering, collections::HashSet};
 
 use bson::{Bson, DateTime, Document};
 use serde::Deserialize;
@@ -147,7 +147,7 @@ fn is_same(one: &Bson, other: &Bson) -> bool {
         _ => None,
     };
     match (number(one), number(other)) {
-        (Some(one), Some(other)) => one == other,
+        (Some(one), Some(other)) => one.partial_cmp(&other) == Some(Ordering::Equal),
         _ => one == other,
     }
 }

@@ -149,7 +149,7 @@ fn range() -> Value {
     json!({"from_date": now - 86_400, "to_date": now + 3_600, "interval": 3_600})
 }
 
-fn with(mut request: Value, more: Value) -> Value {
+fn with(mut request: Value, more: &Value) -> Value {
     request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     request
 }
@@ -187,9 +187,8 @@ async fn tasks(world: &World, shared: &Shared, action: &str) -> Option<Body> {
         "get_types" => json!({}),
         "clone" => json!({"task": task(world).await, "new_project_name": "clones"}),
         "create" | "validate" => json!({"name": "a task", "type": "training"}),
-        "update" => json!({"task": task(world).await, "comment": "c"}),
+        "update" | "edit" => json!({"task": task(world).await, "comment": "c"}),
         "update_batch" => return Some(Body::Lines(vec![json!({"task": task(world).await, "comment": "c"})])),
-        "edit" => json!({"task": task(world).await, "comment": "c"}),
         "edit_runtime" => json!({"task": task(world).await, "add_or_update": {"k": 1}}),
         "add_or_update_model" => {
             json!({"task": task(world).await, "name": "m", "model": model(world, doc! {}).await, "type": "input"})
@@ -327,7 +326,7 @@ async fn queues(world: &World, action: &str) -> Option<Value> {
             let (queue, task) = queued(world).await;
             json!({"queue": queue, "task": task})
         }
-        "get_queue_metrics" => with(range(), json!({"queue_ids": [queued(world).await.0]})),
+        "get_queue_metrics" => with(range(), &json!({"queue_ids": [queued(world).await.0]})),
         "add_or_update_metadata" => {
             json!({"queue": queue(world).await, "metadata": [{"key": "k", "type": "t", "value": "v"}]})
         }
@@ -344,7 +343,7 @@ fn workers(shared: &Shared, action: &str) -> Option<Value> {
             json!({"worker": "w", "timestamp": DateTime::now().timestamp_millis(), "task": shared.task})
         }
         "get_activity_report" => range(),
-        "get_stats" => with(range(), json!({"items": [{"key": "cpu_usage", "aggregation": "max"}]})),
+        "get_stats" => with(range(), &json!({"items": [{"key": "cpu_usage", "aggregation": "max"}]})),
         _ => return None,
     })
 }
@@ -355,9 +354,8 @@ async fn events(world: &World, shared: &Shared, action: &str) -> Option<Body> {
     let request = match action {
         "add" => scalar(&self::task(world).await),
         "add_batch" => return Some(Body::Lines(vec![scalar(&self::task(world).await), scalar("unknown")])),
-        "delete_for_task" => json!({"task": self::task(world).await}),
+        "delete_for_task" | "clear_task_log" => json!({"task": self::task(world).await}),
         "delete_for_model" => json!({"model": model(world, doc! {}).await}),
-        "clear_task_log" => json!({"task": self::task(world).await}),
         "debug_images" => json!({"task": task, "metrics": [{"task": task, "metric": "image"}]}),
         "plots" => json!({"metrics": [{"task": task, "metric": "plot"}]}),
         "get_debug_image_sample" => json!({"task": task, "metric": "image", "variant": "x"}),
@@ -485,7 +483,7 @@ fn serving(action: &str) -> Option<Value> {
         }
         "get_endpoints" | "get_loading_instances" => json!({}),
         "get_endpoint_details" => json!({"endpoint_url": SERVING_URL}),
-        "get_endpoint_metrics_history" => with(range(), json!({"endpoint_url": SERVING_URL})),
+        "get_endpoint_metrics_history" => with(range(), &json!({"endpoint_url": SERVING_URL})),
         _ => return None,
     })
 }
@@ -513,7 +511,9 @@ pub fn invalid(endpoint: &str) -> Option<Invalid> {
         ("events", "add_batch") => refused(json!({}), 17),
         ("tasks", "update_batch") => refused(json!({"task": "unknown", "comment": "c"}), 101),
         ("events", "add") => refused(json!({"type": "nonsense"}), 131),
-        ("events", "get_scalar_metric_data" | "debug_images" | "plots") => refused(json!({}), 12),
+        ("events", "get_scalar_metric_data" | "debug_images" | "plots") | ("auth", "edit_user") => {
+            refused(json!({}), 12)
+        }
         ("tasks", "get_types") | ("models", "get_frameworks") => refused(json!({"projects": 5}), 12),
         ("reports", "get_task_data") => refused(json!({"plots": {"iters": 0}}), 12),
         ("organization", "get_tags") => refused(json!({"filter": {"tags": [null]}}), 12),
@@ -521,7 +521,6 @@ pub fn invalid(endpoint: &str) -> Option<Invalid> {
         ("models", "get_by_task_id" | "update_for_task") => {
             Some(Invalid::Request(json!({"task": "x"}), (301, 1)))
         }
-        ("auth", "edit_user") => refused(json!({}), 12),
         ("projects", "get_hyper_parameters" | "get_model_metadata_keys") => {
             refused(json!({"project": 5}), 12)
         }
