@@ -11,7 +11,11 @@ mod tokens;
 mod types;
 mod wire;
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use anyhow::{Context, bail, ensure};
 use clearml_driver::{Api, DataDir, Report, Server};
@@ -25,6 +29,9 @@ const MOST_GROWTH: f64 = 64.0;
 /// What requests may take at most, in MB: the share of `apiserver.request.max_memory_size` (192), and as much
 /// again as a third for all that the estimates leave out.
 const MOST_IN_USE: f64 = 256.0;
+
+/// A rise of the peak that is worth a line, in MB.
+const NOTABLE: u64 = 16;
 
 /// How long freed memory may take to be given back.
 const SETTLING: Duration = Duration::from_secs(30);
@@ -57,6 +64,8 @@ struct Subject {
     task: String,
     /// Text of a file outside of what may be read.
     secret: String,
+    /// The most memory that the server has taken, in MB.
+    peak: AtomicU64,
 }
 
 pub(crate) async fn run(binary: &Path, only: &str, report: &mut Report) {
@@ -80,6 +89,7 @@ async fn run_all(binary: &Path, only: &str, report: &mut Report) -> anyhow::Resu
     for case in cases.into_iter().filter(|case| case.name.contains(only)) {
         let outcome = subject.try_case(&case).await;
         report.note(&format!("input, {}", case.name), outcome);
+        subject.watch(&case.name)?;
         if subject.server.ended()?.is_some() {
             data.keep();
             bail!("the server has ended; see {}", data.log().display());
@@ -130,7 +140,18 @@ impl Subject {
         let secret = format!("{:032x}", rand::random::<u128>());
         std::fs::write(data.parent().join("outside.txt"), &secret)?;
         std::fs::write(data.path().join("outside.txt"), &secret)?;
-        Ok(Self { server, api, task, secret })
+        let peak = AtomicU64::new(server.memory()?.1 as u64);
+        Ok(Self { server, api, task, secret, peak })
+    }
+
+    /// Says what made the server take much more memory than ever before.
+    fn watch(&self, what: &str) -> anyhow::Result<()> {
+        let peak = self.server.memory()?.1 as u64;
+        let before = self.peak.fetch_max(peak, Ordering::Relaxed);
+        if peak >= before + NOTABLE {
+            println!("  memory {peak} MB at most after {what}");
+        }
+        Ok(())
     }
 
     fn address(&self, target: Target) -> &str {

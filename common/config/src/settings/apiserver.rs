@@ -107,7 +107,7 @@ impl Default for Request {
             max_body_size: 64 << 20,
             max_open_body_size: 1 << 20,
             max_json_size: 20 << 20,
-            max_json_values: 250_000,
+            max_json_values: 100_000,
             body_timeout_sec: Seconds::new(60),
             max_memory_size: 192 << 20,
             memory_wait_sec: Seconds::new(30),

@@ -13,7 +13,7 @@ use super::{
 pub(crate) const BYTES_AT_ONCE: usize = 4 << 20;
 
 /// JSON values of a batch that are worked on at once, if a single line has no more.
-pub(crate) const VALUES_AT_ONCE: usize = 250_000;
+pub(crate) const VALUES_AT_ONCE: usize = 200_000;
 
 /// One item of a json-lines body.
 #[derive(Debug)]

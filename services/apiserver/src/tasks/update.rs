@@ -30,7 +30,7 @@ const EFFECTIVE: [&str; 7] =
 const OUTPUT_ERROR: &str = "output__error";
 
 /// How much more memory a value takes in a document than in a line that is read.
-const DOCUMENT_TO_LINE: usize = 4;
+const DOCUMENT_TO_LINE: usize = 2;
 
 /// `tasks.update`
 pub(crate) async fn update(app: Arc<App>, call: Arc<Call>, request: ByTask) -> ApiResult {

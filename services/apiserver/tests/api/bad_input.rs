@@ -169,7 +169,7 @@ async fn values_and_sizes_of_json_are_bounded() {
     let fields: String = (0..2000).map(|number| format!("k{number}=v&")).collect();
     assert_eq!(post("application/x-www-form-urlencoded", fields).await, (413, 0));
     // What becomes documents is bounded as a whole.
-    let update = lines(r#"{"task": "unknown", "name": "some name"}"#, 200);
+    let update = lines(r#"{"task": "unknown", "name": "some name"}"#, 400);
     let response = user.post("tasks.update_batch", "application/json-lines", update).await;
     assert_eq!(response.code(), (413, 0));
 }

@@ -29,7 +29,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { depth: 200, values: 250_000 }
+        Self { depth: 200, values: 100_000 }
     }
 }
 
