@@ -83,9 +83,10 @@ async fn indices(cluster: &Cluster, dump: &Dump) -> anyhow::Result<Vec<String>> 
             continue;
         }
         // Statistics have an index for each month.
-        let pattern = match name.starts_with("events") {
-            true => name.clone(),
-            false => format!("{}*", name.rsplit_once('_').map_or(name.as_str(), |(name, _)| name)),
+        let pattern = if name.starts_with("events") {
+            name.clone()
+        } else {
+            format!("{}*", name.rsplit_once('_').map_or(name.as_str(), |(name, _)| name))
         };
         let kind = name.split("_d1bd92a3").next().unwrap_or_default();
         let kind = kind.split("-d1bd92a3").next().unwrap_or_default();

@@ -17,10 +17,8 @@ pub(super) fn of(pattern: &str) -> Option<String> {
                 Some(_) => Repeatable::Item,
                 None => return at("bad escape (end of pattern)"),
             },
-            '[' => match skip_class(&mut characters) {
-                true => Repeatable::Item,
-                false => return at("unterminated character set"),
-            },
+            '[' if skip_class(&mut characters) => Repeatable::Item,
+            '[' => return at("unterminated character set"),
             '(' => {
                 groups.push(position);
                 // The mark of an extension, as in `(?:`.
