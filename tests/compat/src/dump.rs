@@ -87,8 +87,10 @@ impl Dump {
     pub fn indices(&self) -> anyhow::Result<Vec<(String, Index, String)>> {
         let mut indices = Vec::new();
         for entry in self.folder.join("elastic").read_dir()? {
-            let file =
-                entry?.file_name().into_string().map_err(|name| anyhow!("unreadable name {name:?}"))?;
+            let file = entry?
+                .file_name()
+                .into_string()
+                .map_err(|name| anyhow!("unreadable name {}", name.display()))?;
             let Some(name) = file.strip_suffix(".ndjson.gz") else { continue };
             let (index, company) = kind_of(name).with_context(|| format!("unknown index {name}"))?;
             indices.push((name.to_owned(), index, company.to_owned()));

@@ -55,22 +55,22 @@ impl Shape {
                 0 => MAPS.iter().find(|(map, _)| map == key).map_or(0, |(_, levels)| *levels),
                 levels => levels - 1,
             };
-            self.value(member, value, below);
+            self.value(&member, value, below);
         }
     }
 
-    fn value(&mut self, path: String, value: &Bson, levels: usize) {
-        let field = self.fields.entry(path.clone()).or_default();
+    fn value(&mut self, path: &str, value: &Bson, levels: usize) {
+        let field = self.fields.entry(path.to_owned()).or_default();
         field.count += 1;
         field.types.insert(type_name(value));
         match value {
             Bson::Document(document) => {
                 field.objects += 1;
-                self.members(&path, document, levels);
+                self.members(path, document, levels);
             }
             Bson::Array(items) => {
                 for item in items {
-                    self.value(format!("{path}[]"), item, levels);
+                    self.value(&format!("{path}[]"), item, levels);
                 }
             }
             _ => {}
