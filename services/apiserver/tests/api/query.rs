@@ -228,6 +228,9 @@ async fn ranges_dates_and_equalities() {
 
 #[tokio::test]
 async fn text_search() {
+    if crate::support::left_out_on_cluster("the stand-in for MongoDB has no text indexes") {
+        return;
+    }
     let (server, user) = server().await;
     store_tasks(
         &server,

@@ -23,6 +23,7 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 use stores::Keeper;
+pub use stores::left_out_on_cluster;
 
 /// The company of all users that [`TestServer`] makes.
 pub const COMPANY: &str = "d1bd92a3b039400cbafc60a7a5b1e52b";

@@ -125,6 +125,9 @@ async fn timeouts_have_defaults() {
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_worker_expires() {
+    if crate::support::left_out_on_cluster("Redis has a clock of its own") {
+        return;
+    }
     let world = World::new().await;
     register(&world, "short", json!({"timeout": 30})).await;
     register(&world, "long", json!({"timeout": 100})).await;

@@ -107,6 +107,9 @@ async fn get_all_answers_plain_ids_of_own_and_public_models() {
 
 #[tokio::test]
 async fn every_query_field_finds() {
+    if crate::support::left_out_on_cluster("the stand-in for MongoDB has no text indexes") {
+        return;
+    }
     let world = World::new().await;
     let metadata = doc! { "a%2Eb": {"key": "a.b", "type": "int", "value": "10"} };
     let wanted = world

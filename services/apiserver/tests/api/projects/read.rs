@@ -118,6 +118,9 @@ async fn scrolls_through_projects() {
 
 #[tokio::test]
 async fn finds_projects_by_text() {
+    if crate::support::left_out_on_cluster("the stand-in for MongoDB has no text indexes") {
+        return;
+    }
     let (_server, user) = server().await;
     create_with(&user, "first", json!({"description": "about elephants"})).await;
     create(&user, "second").await;

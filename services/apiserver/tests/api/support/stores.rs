@@ -4,7 +4,7 @@
 use std::{
     future::Future,
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Arc,
         atomic::{AtomicU32, Ordering},
     },
 };
@@ -20,11 +20,19 @@ pub fn on_cluster() -> bool {
     std::env::var("CLEARML_TEST_STORES").is_ok_and(|stores| stores == "cluster")
 }
 
+/// Says why a test is left out on the stores of the cluster; whether it is.
+pub fn left_out_on_cluster(reason: &str) -> bool {
+    if on_cluster() {
+        println!("left out on the cluster's stores: {reason}");
+    }
+    on_cluster()
+}
+
 /// Keeps the stores of a server; they are removed when it is dropped.
 #[allow(dead_code, reason = "kept for their drop")]
 pub enum Keeper {
     Embedded(TempDir),
-    Cluster(Databases, Arc<Indices>),
+    Cluster(Databases, Indices),
 }
 
 /// New stores.
@@ -39,7 +47,7 @@ pub async fn open() -> (Stores, Keeper) {
 
 async fn open_cluster() -> (Stores, Keeper) {
     let databases = Databases::new();
-    let indices = Indices::current();
+    let indices = Indices { prefix: format!("{}-", databases.name.replace('_', "-")) };
     let documents = async {
         let store = MongoStore::connect(databases.mongo()).await.unwrap();
         store.ensure_indexes().await.unwrap();
@@ -102,24 +110,12 @@ impl Drop for Databases {
     }
 }
 
-/// Indices that the servers share that run at a time; the last one of them removes them.
+/// Indices of one server: many tests give their tasks and workers the same ids.
 pub struct Indices {
     prefix: String,
 }
 
 impl Indices {
-    fn current() -> Arc<Self> {
-        static CURRENT: Mutex<(u32, Weak<Indices>)> = Mutex::new((0, Weak::new()));
-        let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(indices) = current.1.upgrade() {
-            return indices;
-        }
-        current.0 += 1;
-        let indices = Arc::new(Self { prefix: format!("test-{}-{}-", std::process::id(), current.0) });
-        current.1 = Arc::downgrade(&indices);
-        indices
-    }
-
     fn settings(&self) -> ElasticSettings {
         ElasticSettings {
             events: ElasticCluster {
