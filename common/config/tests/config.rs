@@ -429,7 +429,11 @@ fn hosts_of_the_stores_have_several_forms() {
             ("CLEARML__hosts__elastic__events__args__api_key", "secret"),
         ],
     );
-    let urls: Vec<String> = settings.hosts.elastic["events"].hosts.iter().map(|host| host.url()).collect();
+    let urls: Vec<String> = settings.hosts.elastic["events"]
+        .hosts
+        .iter()
+        .map(clearml_config::settings::ElasticHost::url)
+        .collect();
     assert_eq!(urls, ["http://a:9200", "https://b:9200", "https://c:443/p", "http://d:9200"]);
     assert_eq!(settings.hosts.mongo.auth.database(), Some("people"));
     assert_eq!(settings.hosts.mongo.backend.database(), None);

@@ -67,10 +67,11 @@ impl Stores {
             store.ensure_indexes().await?;
             Ok::<Arc<dyn DocumentStore>, OpenError>(store)
         };
+        // The futures of the stores' clients are large.
         let (documents, (state, worker_state), (events, statistics)) = tokio::try_join!(
-            documents,
-            open_states(settings, loaded.stores),
-            open_events(settings, loaded.stores.events, data_dir),
+            Box::pin(documents),
+            Box::pin(open_states(settings, loaded.stores)),
+            Box::pin(open_events(settings, loaded.stores.events, data_dir)),
         )?;
         Ok(Self { documents, state, worker_state, events, statistics })
     }

@@ -33,6 +33,8 @@ pub(crate) use error::python_text;
 pub use error::{ApiError, ErrorCode, codes};
 pub(crate) use last_used::LastUsed;
 pub(crate) use memory::RequestMemory;
+#[cfg(test)]
+pub(crate) use memory::Reserved;
 pub use registry::Registry;
 pub(crate) use request::is_truthy;
 pub use request::{Any, Object, Patch, from_document};

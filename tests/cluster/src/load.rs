@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// A call without an answer after so long hangs: longer than the time-outs of all stores together.
-const HANGS_AFTER: Duration = Duration::from_secs(60);
+const HANGS_AFTER: Duration = Duration::from_mins(1);
 /// Tasks that one client writes to before it makes a new one.
 const ROUNDS_PER_TASK: i64 = 10;
 /// Scalars per call.

@@ -117,13 +117,11 @@ impl RequestMemory {
 
     async fn take(&self, share: &Share, units: u32) -> Result<OwnedSemaphorePermit, ApiError> {
         let taken = Arc::clone(&share.turns).acquire_many_owned(units);
-        match tokio::time::timeout(self.patience, taken).await {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) | Err(_) => {
-                tracing::warn!(kib = units, "no memory for a request in time");
-                Err(ApiError::new(codes::OVERLOADED))
-            }
+        if let Ok(Ok(permit)) = tokio::time::timeout(self.patience, taken).await {
+            return Ok(permit);
         }
+        tracing::warn!(kib = units, "no memory for a request in time");
+        Err(ApiError::new(codes::OVERLOADED))
     }
 }
 

@@ -11,16 +11,19 @@ const MAX_ANSWER: usize = 1 << 20;
 pub(super) fn client(timeout: Duration) -> Result<reqwest::Client, ApiError> {
     // Fails if the process has a provider already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().timeout(timeout).build().map_err(unexpected)
+    reqwest::Client::builder().timeout(timeout).build().map_err(|error| unexpected(&error))
 }
 
 /// Sends the request with a JSON body; the answer if it is a success.
 pub(super) async fn send(request: reqwest::RequestBuilder, body: Vec<u8>) -> Result<Vec<u8>, ApiError> {
     let request = request.header("content-type", "application/json").body(body);
-    let mut response =
-        request.send().await.and_then(reqwest::Response::error_for_status).map_err(unexpected)?;
+    let mut response = request
+        .send()
+        .await
+        .and_then(reqwest::Response::error_for_status)
+        .map_err(|error| unexpected(&error))?;
     let mut answer = Vec::new();
-    while let Some(piece) = response.chunk().await.map_err(unexpected)? {
+    while let Some(piece) = response.chunk().await.map_err(|error| unexpected(&error))? {
         if answer.len() + piece.len() > MAX_ANSWER {
             return Err(ApiError::unexpected("the answer is too long"));
         }
@@ -29,6 +32,6 @@ pub(super) async fn send(request: reqwest::RequestBuilder, body: Vec<u8>) -> Res
     Ok(answer)
 }
 
-fn unexpected(error: reqwest::Error) -> ApiError {
+fn unexpected(error: &reqwest::Error) -> ApiError {
     ApiError::unexpected(error.to_string())
 }

@@ -63,7 +63,8 @@ pub(crate) async fn delete_many(app: Arc<App>, call: Arc<Call>, request: DeleteM
 
 /// A model that is gone; its events and files are not yet.
 struct Deleted {
-    deleted: bool,
+    /// Whether this call removed it.
+    removed: bool,
     uri: String,
     /// The record of the removal that is to follow.
     announced: String,
@@ -71,7 +72,7 @@ struct Deleted {
 
 impl Deleted {
     fn answer(&self) -> Document {
-        doc! {"deleted": self.deleted, "url": self.uri.as_str()}
+        doc! {"deleted": self.removed, "url": self.uri.as_str()}
     }
 
     fn add_to(&self, removal: &mut Removal, id: &str) {
@@ -92,10 +93,10 @@ async fn delete_model(app: &App, call: &Call, id: &str, force: bool, with_files:
     let announcement =
         Announcement { reason: Reason::Deletion, owner: id, ids: &ids, urls: &urls, with_files };
     let announced = external_files::announce(app, call, announcement).await?;
-    let deleted = app.documents.delete(Collection::Model, access::own(call.company(), id)).await? > 0;
+    let removed = app.documents.delete(Collection::Model, access::own(call.company(), id)).await? > 0;
     let project = model.get_str("project").ok();
     tag_cache::reset(app, call.company(), Tagged::Models, &TagField::BOTH, project).await?;
-    Ok(Deleted { deleted, uri, announced })
+    Ok(Deleted { removed, uri, announced })
 }
 
 fn deleted_id(id: &str) -> String {

@@ -142,7 +142,7 @@ pub(crate) fn call() -> Call {
         claims: None,
         data: Document::new(),
         batch: None,
-        memory: Default::default(),
+        memory: crate::api::Reserved::default(),
         worker: String::new(),
         caller_ip: String::new(),
         host: String::new(),

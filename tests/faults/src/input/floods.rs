@@ -15,7 +15,7 @@ const AT_ONCE: usize = 8;
 /// Strangers at the same time, each with a body of a megabyte that does not come to its end.
 const STRANGERS: usize = 100;
 /// How long an answer may take, with all the others before it.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_mins(4);
 /// Told to come again.
 const BUSY: u16 = 503;
 

@@ -90,7 +90,7 @@ async fn data_of_the_first_servers_get_todays_form() {
         task.get_array("system_tags").unwrap(),
         &[Bson::from("-annotated"), "archived".into(), "development".into()]
     );
-    assert_eq!(task.get("active_duration").and_then(|value| value.as_i64()), Some(60));
+    assert_eq!(task.get("active_duration").and_then(bson::Bson::as_i64), Some(60));
     let hyperparams = task.get_document("hyperparams").unwrap();
     assert_eq!(
         hyperparams.get_document("Args").unwrap().get_document("a%2Eb").unwrap(),

@@ -38,7 +38,7 @@ pub enum Keeper {
 /// New stores.
 pub async fn open() -> (Stores, Keeper) {
     if on_cluster() {
-        return open_cluster().await;
+        return Box::pin(open_cluster()).await;
     }
     let directory = tempfile::tempdir().unwrap();
     let stores = Stores::embedded(directory.path(), NameLimits::default()).unwrap();
