@@ -28,7 +28,7 @@ const MOST_GROWTH: f64 = 64.0;
 
 /// What requests may take at most, in MB: the share of `apiserver.request.max_memory_size` (192), and as much
 /// again as a third for all that the estimates leave out.
-const MOST_IN_USE: f64 = 384.0;
+const MOST_IN_USE: f64 = 256.0;
 
 /// A rise of the peak that is worth a line, in MB.
 const NOTABLE: u64 = 16;
