@@ -115,7 +115,7 @@ fn url_key(company: &str, url: Option<&str>) -> String {
 /// The record of a container, if there is one that can be read.
 pub(super) async fn load(app: &App, company: &str, container: &str) -> ApiResult<Option<Container>> {
     let key = key(company, container);
-    let record = app.state.get(&key).await?;
+    let record = app.worker_state.get(&key).await?;
     Ok(record.and_then(|record| parse(&key, &record)))
 }
 
@@ -131,11 +131,11 @@ pub(super) async fn save(app: &App, container: &Container) -> ApiResult<()> {
         .map_err(|error| ApiError::new(codes::DATA_ERROR).with("err", error.to_string()))?;
     let timeout = container.register_timeout.clamp(1, MAX_TIMEOUT);
     let time_to_live = Duration::from_secs(timeout as u64);
-    app.state.set(&container.key, &record, Some(time_to_live)).await?;
+    app.worker_state.set(&container.key, &record, Some(time_to_live)).await?;
     let set = url_key(&container.company_id, container.url());
     let expires = now_seconds(app).saturating_add(timeout);
-    app.state.sorted_add(&set, &container.key, expires as f64).await?;
-    app.state.expire(&set, time_to_live.max(SET_TIME_TO_LIVE)).await?;
+    app.worker_state.sorted_add(&set, &container.key, expires as f64).await?;
+    app.worker_state.expire(&set, time_to_live.max(SET_TIME_TO_LIVE)).await?;
     Ok(())
 }
 
@@ -144,14 +144,14 @@ pub(super) async fn remove(app: &App, company: &str, container: &str) -> ApiResu
     let key = key(company, container);
     if let Some(container) = load(app, company, container).await? {
         let set = url_key(company, container.url());
-        app.state.sorted_remove(&set, std::slice::from_ref(&key)).await?;
+        app.worker_state.sorted_remove(&set, std::slice::from_ref(&key)).await?;
     }
-    Ok(app.state.delete(&[key]).await? > 0)
+    Ok(app.worker_state.delete(&[key]).await? > 0)
 }
 
 /// All containers of a company, by key.
 pub(super) async fn all(app: &App, company: &str) -> ApiResult<Vec<Container>> {
-    let mut keys = app.state.keys(&format!("serving_container_{}_*", escape_glob(company))).await?;
+    let mut keys = app.worker_state.keys(&format!("serving_container_{}_*", escape_glob(company))).await?;
     keys.sort_unstable();
     Ok(load_many(app, &keys).await?.into_iter().flatten().collect())
 }
@@ -160,8 +160,8 @@ pub(super) async fn all(app: &App, company: &str) -> ApiResult<Vec<Container>> {
 /// the set.
 pub(super) async fn behind(app: &App, company: &str, url: Option<&str>) -> ApiResult<Vec<Container>> {
     let set = url_key(company, url);
-    app.state.sorted_remove_range(&set, f64::NEG_INFINITY, now_seconds(app) as f64).await?;
-    let mut keys = app.state.sorted_range(&set, f64::NEG_INFINITY, f64::INFINITY).await?;
+    app.worker_state.sorted_remove_range(&set, f64::NEG_INFINITY, now_seconds(app) as f64).await?;
+    let mut keys = app.worker_state.sorted_range(&set, f64::NEG_INFINITY, f64::INFINITY).await?;
     keys.sort_unstable();
     let (mut containers, mut gone) = (Vec::new(), Vec::new());
     for (key, container) in keys.iter().zip(load_many(app, &keys).await?) {
@@ -171,7 +171,7 @@ pub(super) async fn behind(app: &App, company: &str, url: Option<&str>) -> ApiRe
         }
     }
     if !gone.is_empty() {
-        app.state.sorted_remove(&set, &gone).await?;
+        app.worker_state.sorted_remove(&set, &gone).await?;
     }
     Ok(containers)
 }
@@ -180,7 +180,7 @@ async fn load_many(app: &App, keys: &[String]) -> ApiResult<Vec<Option<Container
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    let records = app.state.get_many(keys).await?;
+    let records = app.worker_state.get_many(keys).await?;
     Ok(keys.iter().zip(records).map(|(key, record)| parse(key, &record?)).collect())
 }
 

@@ -24,13 +24,13 @@ async fn report(world: &World, id: &str, more: Value) {
 
 async fn record(world: &World, id: &str) -> Option<Value> {
     let key = format!("serving_container_{COMPANY}_{id}");
-    let record = world.server.app.state.get(&key).await.unwrap()?;
+    let record = world.server.app.worker_state.get(&key).await.unwrap()?;
     Some(serde_json::from_str(&record).unwrap())
 }
 
 async fn members(world: &World, url: &str) -> Vec<String> {
     let key = format!("serving_url_{COMPANY}_{url}");
-    world.server.app.state.sorted_range(&key, f64::NEG_INFINITY, f64::INFINITY).await.unwrap()
+    world.server.app.worker_state.sorted_range(&key, f64::NEG_INFINITY, f64::INFINITY).await.unwrap()
 }
 
 #[tokio::test]

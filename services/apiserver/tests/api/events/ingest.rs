@@ -349,7 +349,8 @@ async fn timestamps_may_be_floats_or_dates() {
         let mut event = log(0, "x");
         event["timestamp"] = sent.clone();
         send(&user, &[event]).await;
-        let request = json!({"task": "t", "from_timestamp": 1_700_000_001_499_i64, "navigate_earlier": false});
+        let request =
+            json!({"task": "t", "from_timestamp": 1_700_000_001_499_i64, "navigate_earlier": false});
         let data = user.ok("events.get_task_log", request).await;
         assert_eq!(data["returned"], 1, "{sent}");
         assert_eq!(data["events"][0]["timestamp"], shown, "{sent}");
