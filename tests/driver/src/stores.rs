@@ -70,12 +70,13 @@ impl Stores {
             ("hosts__mongo__auth__host".to_owned(), database("auth")),
             ("hosts__elastic__events__hosts".to_owned(), elastic.clone()),
             ("hosts__elastic__workers__hosts".to_owned(), elastic),
-            ("hosts__elastic__index_prefix".to_owned(), format!("{}-", self.name)),
+            ("stores__elastic__index_prefix".to_owned(), format!("{}-", self.name)),
             (
                 "fileserver__storage__url".to_owned(),
                 format!("\"s3://{}/{}\"", self.addresses.s3_bucket, self.name),
             ),
-            ("fileserver__storage__endpoint".to_owned(), format!("\"http://{}\"", self.s3.address)),
+            ("fileserver__storage__s3__endpoint".to_owned(), format!("\"http://{}\"", self.s3.address)),
+            ("fileserver__storage__allow_http".to_owned(), "true".to_owned()),
         ];
         // One server of Redis for all tests: each has databases of its own.
         let first = 1 + u32::from_str_radix(&self.name[7..], 16).unwrap_or_default() % 4 * 3;
