@@ -59,7 +59,7 @@ fn without_sources_the_official_defaults_hold_except_for_secrets() {
     assert!(settings.secure.auth.token_secret.is_empty());
     assert!(settings.secure.credentials.values().all(|user| user.user_key.is_empty()));
     assert!(settings.services.events.events_retrieval.scroll_id_key.is_empty());
-    assert_eq!(settings.build.version, "2.0.0");
+    assert_eq!(settings.build.version, "2.3.0");
 }
 
 #[test]
