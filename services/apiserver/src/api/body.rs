@@ -98,10 +98,12 @@ pub(crate) async fn read(
 
     let is_form = form_kind(content_type);
     let values = estimate(&bytes, is_form.is_some()).await?;
-    // The estimate for JSON may be twice the truth; what is beyond that is not worth reading.
-    let allowed = if is_form.is_some() { limits.json.values } else { limits.json.values.saturating_mul(2) };
-    if values > allowed {
-        return Err(ApiError::not_understood(&json::ReadError::TooMany(limits.json.values)));
+    if values > limits.json.values {
+        match is_form {
+            Some(_) => return Err(ApiError::not_understood(&json::ReadError::TooMany(limits.json.values))),
+            // The estimate may be twice the truth, and the text may be none: only reading it tells.
+            None => check(&bytes, limits.json).await?,
+        }
     }
     let reserved = memory.for_object(bytes.len(), values.min(limits.json.values)).await?;
     drop(arrival);
@@ -204,6 +206,14 @@ async fn estimate(bytes: &Bytes, is_form: bool) -> Result<usize, ApiError> {
     let bytes = bytes.clone();
     let counted = tokio::task::spawn_blocking(move || count(&bytes)).await;
     counted.map_err(|error| ApiError::unexpected(error.to_string()))
+}
+
+/// Reads JSON without keeping anything of it: errors as reading it has.
+async fn check(bytes: &Bytes, limits: Limits) -> Result<(), ApiError> {
+    let bytes = bytes.clone();
+    let checked = tokio::task::spawn_blocking(move || json::check(&bytes, limits)).await;
+    let checked = checked.map_err(|error| ApiError::unexpected(error.to_string()))?;
+    checked.map_err(|error| ApiError::not_understood(&error))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

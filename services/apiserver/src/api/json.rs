@@ -5,7 +5,7 @@ mod read;
 mod write;
 
 pub use read::{Json, Limits, ReadError, read};
-pub(crate) use read::{estimate_values, is_json, read_bson, read_counted};
+pub(crate) use read::{check, estimate_values, is_json, read_bson, read_counted};
 pub use write::{
     WriteError, iso_date, naive_iso_date, python_float, write_document, write_text, write_value,
 };

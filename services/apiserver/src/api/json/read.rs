@@ -129,9 +129,14 @@ pub(crate) fn read_bson(text: &[u8], limits: Limits) -> Result<Bson, ReadError> 
     read_into(text, limits).map(|(value, _)| value)
 }
 
-/// Whether this is one JSON value; takes no memory, whatever the text.
+/// As [`read`], but keeps nothing: takes no memory, whatever the text.
+pub(crate) fn check(text: &[u8], limits: Limits) -> Result<(), ReadError> {
+    read_into::<()>(text, limits).map(|_| ())
+}
+
+/// Whether this is one JSON value, of any size.
 pub(crate) fn is_json(text: &[u8], depth: usize) -> bool {
-    read_into::<()>(text, Limits { depth, values: usize::MAX }).is_ok()
+    check(text, Limits { depth, values: usize::MAX }).is_ok()
 }
 
 /// At least as many values as the text may hold: every value but the first follows a comma, a colon's key, or
