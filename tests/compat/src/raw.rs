@@ -160,6 +160,8 @@ impl Cluster {
 
     /// At most 1000 documents of the indices of this pattern.
     pub async fn sources(&self, pattern: &str) -> anyhow::Result<Vec<Document>> {
+        // Statistics are written without a refresh: whoever reads them asks for one.
+        self.elastic(&format!("{}{pattern}/_refresh", self.indices)).await?;
         let found = self.elastic(&format!("{}{pattern}/_search?size=1000", self.indices)).await?;
         let hits = found["hits"]["hits"].as_array().context("no hits")?;
         hits.iter().map(|hit| Ok(serde_json::from_value(hit["_source"].clone())?)).collect()
