@@ -65,9 +65,9 @@ use crate::{
     ActivityBucket, BucketRange, CategoryKeys, Event, EventResult, EventStore, EventType, ImageCandidate,
     ImageStep, IterationChoice, IterationEvents, KeyPage, KeyQuery, LatestScalars, LogDeletion, MetricFilter,
     MetricRange, MetricState, MetricVariants, NameLimits, Pace, PlotStep, PlotsAtIteration, QueueBucket,
-    QueueSample, SampledSeries, ScalarSampling, ScrollPage, ScrollQuery, Selection, ServingBucket,
-    ServingQuery, ServingSample, Source, StatisticsStore, UrlKind, UrlPage, VariantRange, Window, WindowKind,
-    WorkerSample, WorkerSeries, WorkerStatsQuery,
+    QueueSample, SampleKind, SamplePage, SampledSeries, ScalarSampling, ScrollPage, ScrollQuery, Selection,
+    ServingBucket, ServingQuery, ServingSample, Source, StatisticsStore, UrlKind, UrlPage, VariantRange,
+    Window, WindowKind, WorkerSample, WorkerSeries, WorkerStatsQuery,
 };
 
 /// Events and usage statistics in Elasticsearch. Clones share the connections.
@@ -369,5 +369,15 @@ impl StatisticsStore for ElasticEvents {
 
     async fn serving_buckets(&self, company: &str, query: &ServingQuery) -> EventResult<Vec<ServingBucket>> {
         self.statistics.serving_buckets(company, query).await
+    }
+
+    async fn samples(
+        &self,
+        company: &str,
+        kind: SampleKind,
+        after: Option<&str>,
+        limit: usize,
+    ) -> EventResult<SamplePage> {
+        self.statistics.samples(company, kind, after, limit).await
     }
 }

@@ -30,9 +30,9 @@ use crate::{
     ActivityBucket, BucketRange, CategoryKeys, Event, EventResult, EventStore, EventType, ImageCandidate,
     ImageStep, IterationChoice, IterationEvents, KeyPage, KeyQuery, LatestScalars, LogDeletion, MetricFilter,
     MetricRange, MetricState, MetricVariants, NameLimits, Pace, PlotStep, PlotsAtIteration, QueueBucket,
-    QueueSample, SampledSeries, ScalarSampling, ScrollPage, ScrollQuery, Selection, ServingBucket,
-    ServingQuery, ServingSample, Source, StatisticsStore, UrlKind, UrlPage, VariantRange, Window, WindowKind,
-    WorkerSample, WorkerSeries, WorkerStatsQuery,
+    QueueSample, SampleKind, SamplePage, SampledSeries, ScalarSampling, ScrollPage, ScrollQuery, Selection,
+    ServingBucket, ServingQuery, ServingSample, Source, StatisticsStore, UrlKind, UrlPage, VariantRange,
+    Window, WindowKind, WorkerSample, WorkerSeries, WorkerStatsQuery,
 };
 
 /// Name of the database file.
@@ -292,5 +292,17 @@ impl StatisticsStore for EmbeddedEvents {
     async fn serving_buckets(&self, company: &str, query: &ServingQuery) -> EventResult<Vec<ServingBucket>> {
         let (company, query) = (company.to_owned(), query.clone());
         self.readers.run(move |reader| usage::serving::buckets(reader, &company, &query)).await
+    }
+
+    async fn samples(
+        &self,
+        company: &str,
+        kind: SampleKind,
+        after: Option<&str>,
+        limit: usize,
+    ) -> EventResult<SamplePage> {
+        let (company, after) = (company.to_owned(), after.map(str::to_owned));
+        let work = move |reader: &_| usage::raw::page(reader, &company, kind, after.as_deref(), limit);
+        self.readers.run(work).await
     }
 }

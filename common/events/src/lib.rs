@@ -30,8 +30,8 @@ pub use query::{
     ScrollQuery, Selection, Source, UrlKind, UrlPage, VariantRange, VariantState, Window, WindowKind,
 };
 pub use statistics::{
-    ActivityBucket, BucketRange, CategoryKeys, QueueBucket, QueuePoint, QueueSample, ServingAggregate,
-    ServingBucket, ServingField, ServingQuery, ServingSample, StatisticsStore, WorkerBucket, WorkerSample,
-    WorkerSeries, WorkerStatsQuery,
+    ActivityBucket, BucketRange, CategoryKeys, QueueBucket, QueuePoint, QueueSample, SampleKind, SamplePage,
+    Samples, ServingAggregate, ServingBucket, ServingField, ServingQuery, ServingSample, StatisticsStore,
+    WorkerBucket, WorkerSample, WorkerSeries, WorkerStatsQuery,
 };
 pub use store::{EventError, EventResult, EventStore, RejectedEvent};

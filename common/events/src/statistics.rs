@@ -1,11 +1,12 @@
 //! Time series of workers, queues and serving containers (spec 04 §2.5, §3.5, §3.6, §4.3, §5.2).
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 use crate::EventResult;
 
 /// One value that a worker reported.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WorkerSample {
     /// Milliseconds since the epoch.
     pub timestamp: i64,
@@ -21,7 +22,7 @@ pub struct WorkerSample {
 }
 
 /// A point of a queue's metrics.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct QueueSample {
     /// Milliseconds since the epoch.
     pub timestamp: i64,
@@ -32,7 +33,8 @@ pub struct QueueSample {
 }
 
 /// What a serving container reported; `None` is a null.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ServingSample {
     /// Milliseconds since the epoch.
     pub timestamp: i64,
@@ -55,6 +57,36 @@ pub struct ServingSample {
     pub disk_free_home: Option<f64>,
     pub network_rx: Option<f64>,
     pub network_tx: Option<f64>,
+}
+
+/// What kinds of samples there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SampleKind {
+    Workers,
+    Queues,
+    Serving,
+}
+
+impl SampleKind {
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::Workers, Self::Queues, Self::Serving];
+}
+
+/// Samples of one kind.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Samples {
+    Workers(Vec<WorkerSample>),
+    Queues(Vec<QueueSample>),
+    Serving(Vec<ServingSample>),
+}
+
+/// A page of samples.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SamplePage {
+    pub samples: Samples,
+    /// Position behind the last one, for the next call; `None` if the page is empty. Opaque, stateless.
+    pub next: Option<String>,
 }
 
 /// A time range cut into buckets. Buckets are aligned to multiples of `interval` since the epoch, so the first
@@ -235,6 +267,25 @@ pub trait StatisticsStore: Send + Sync + 'static {
     /// History of an endpoint's containers in buckets, ascending, without empty ones. Only the 10 containers
     /// with most reports in the range take part.
     async fn serving_buckets(&self, company: &str, query: &ServingQuery) -> EventResult<Vec<ServingBucket>>;
+
+    /// A page of all samples of a kind as they were appended, each once, in any order, going on behind `after`:
+    /// for a copy of the store.
+    async fn samples(
+        &self,
+        company: &str,
+        kind: SampleKind,
+        after: Option<&str>,
+        limit: usize,
+    ) -> EventResult<SamplePage>;
+
+    /// Appends samples of any kind; durable when it returns.
+    async fn add_samples(&self, company: &str, samples: Samples) -> EventResult<()> {
+        match samples {
+            Samples::Workers(samples) => self.add_worker_samples(company, samples).await,
+            Samples::Queues(samples) => self.add_queue_samples(company, samples).await,
+            Samples::Serving(samples) => self.add_serving_samples(company, samples).await,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -41,6 +41,7 @@ async fn statistics() {
     suite::statistics::workers(&store).await;
     suite::statistics::queues(&store).await;
     suite::statistics::serving(&store).await;
+    suite::statistics::copies(&store).await;
 }
 
 #[tokio::test]

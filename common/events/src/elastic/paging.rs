@@ -274,6 +274,25 @@ fn scope_parts(scope: &Scope, selection: &Selection) -> Vec<(Vec<String>, Value)
     (0..parts).map(part).collect()
 }
 
+/// A page of all documents of some indices, by time.
+pub(super) async fn by_time(
+    searcher: &Searcher,
+    indices: String,
+    after: Option<&str>,
+    limit: usize,
+) -> EventResult<(Vec<bson::Document>, Option<String>)> {
+    let after = after.map(Position::read).transpose()?;
+    let paging = Paging {
+        parts: vec![(vec![indices], json!({"match_all": {}}))],
+        field: KeyField::Timestamp,
+        order: Order::Ascending,
+        source: None,
+    };
+    let hits = paging.hits(searcher, after.as_ref(), limit).await?;
+    let next = Position::behind(&hits, after.as_ref()).map(|position| position.text());
+    Ok((hits.into_iter().map(|hit| hit.source.0).collect(), next))
+}
+
 /// The urls of some plots, in the order of insertion (spec 05 §12).
 pub(super) async fn plot_urls(
     searcher: &Searcher,

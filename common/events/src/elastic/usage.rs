@@ -5,6 +5,7 @@
 //! acknowledged, by whichever replica.
 
 pub(super) mod queues;
+mod raw;
 pub(super) mod serving;
 pub(super) mod workers;
 

@@ -1,6 +1,7 @@
 //! Usage statistics of workers, queues and serving containers.
 
 pub(super) mod queues;
+pub(super) mod raw;
 pub(super) mod serving;
 pub(super) mod workers;
 

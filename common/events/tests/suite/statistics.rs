@@ -4,8 +4,8 @@
 
 use super::T0;
 use clearml_events::{
-    BucketRange, QueueSample, ServingAggregate, ServingField, ServingQuery, ServingSample, StatisticsStore,
-    WorkerBucket, WorkerSample, WorkerStatsQuery,
+    BucketRange, QueueSample, SampleKind, Samples, ServingAggregate, ServingField, ServingQuery,
+    ServingSample, StatisticsStore, WorkerBucket, WorkerSample, WorkerStatsQuery,
 };
 
 fn sample(worker: &str, timestamp: i64, metric: &str, variant: &str, value: f64) -> WorkerSample {
@@ -167,4 +167,63 @@ pub(crate) async fn serving(store: &dyn StatisticsStore) {
         aggregate: ServingAggregate::Average,
     };
     assert_eq!(store.serving_buckets("c", &nobody).await.unwrap(), []);
+}
+
+/// Pages of all samples of a kind, as text.
+async fn copied(store: &dyn StatisticsStore, kind: SampleKind) -> Vec<String> {
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.samples("copied", kind, after.as_deref(), 2).await.unwrap();
+        let lines: Vec<String> = match page.samples {
+            Samples::Workers(samples) => samples.iter().map(|sample| format!("{sample:?}")).collect(),
+            Samples::Queues(samples) => samples.iter().map(|sample| format!("{sample:?}")).collect(),
+            Samples::Serving(samples) => samples.iter().map(|sample| format!("{sample:?}")).collect(),
+        };
+        let Some(next) = page.next else {
+            assert_eq!(lines, [""; 0]);
+            found.sort();
+            return found;
+        };
+        assert!(lines.len() <= 2);
+        found.extend(lines);
+        after = Some(next);
+    }
+}
+
+pub(crate) async fn copies(store: &dyn StatisticsStore) {
+    let busy = WorkerSample { task: Some("t".to_owned()), ..sample("b", 5, "gpu_usage", "0", 0.1) };
+    let workers =
+        vec![sample("a", 5, "cpu_usage", "0", 1.5), busy.clone(), busy, sample("a", 9, "cpu_num", "0", 2.0)];
+    let point = |queue: &str, timestamp| QueueSample {
+        timestamp: T0 + timestamp,
+        queue: queue.to_owned(),
+        average_waiting_time: 0.3,
+        queue_length: 4,
+    };
+    let queues = vec![point("q", 5), point("p", 5), point("q", 7)];
+    let report = |url: &str, cpu_usage| ServingSample {
+        timestamp: T0,
+        container_id: "container".to_owned(),
+        endpoint_url: url.to_owned(),
+        cpu_usage,
+        ..ServingSample::default()
+    };
+    let serving = vec![report("http://b", None), report("http://a", Some(0.1)), report("http://a", None)];
+    let text = |mut lines: Vec<String>| {
+        lines.sort();
+        lines
+    };
+    let expected = [
+        (SampleKind::Workers, text(workers.iter().map(|sample| format!("{sample:?}")).collect())),
+        (SampleKind::Queues, text(queues.iter().map(|sample| format!("{sample:?}")).collect())),
+        (SampleKind::Serving, text(serving.iter().map(|sample| format!("{sample:?}")).collect())),
+    ];
+    for samples in [Samples::Workers(workers), Samples::Queues(queues), Samples::Serving(serving)] {
+        store.add_samples("copied", samples).await.unwrap();
+    }
+    for (kind, expected) in expected {
+        assert_eq!(copied(store, kind).await, expected);
+    }
+    let nobody = store.samples("nobody", SampleKind::Workers, None, 10).await.unwrap();
+    assert_eq!((nobody.samples, nobody.next), (Samples::Workers(Vec::new()), None));
 }

@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-const KIND: &str = "queue_metrics";
+pub(super) const KIND: &str = "queue_metrics";
 
 #[derive(Deserialize)]
 struct Times {

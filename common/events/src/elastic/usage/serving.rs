@@ -10,7 +10,7 @@ use crate::{
     elastic::search::{Buckets, Metric, NameBucket, terms_ascending},
 };
 
-const KIND: &str = "serving_stats";
+pub(super) const KIND: &str = "serving_stats";
 
 impl ServingField {
     /// The name of the field.

@@ -11,7 +11,7 @@ use crate::{
     elastic::search::{Buckets, Metric, NameBucket},
 };
 
-const KIND: &str = "worker_stats";
+pub(super) const KIND: &str = "worker_stats";
 
 /// Names of each kind that a slice of time may have.
 const NAMES_OF_SLICE: usize = 100;
