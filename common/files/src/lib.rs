@@ -100,6 +100,9 @@ pub trait FileStore: Send + Sync + 'static {
         results
     }
 
+    /// All files with their sizes in bytes, in any order: for a copy of the store.
+    fn list(&self) -> BoxStream<'static, FileResult<(FilePath, u64)>>;
+
     /// Whether the place can be read now.
     async fn check(&self) -> FileResult<()>;
 

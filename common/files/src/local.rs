@@ -12,13 +12,15 @@ use std::{
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use cap_std::fs::{Dir, File};
-use futures::StreamExt;
+use futures::{StreamExt, stream, stream::BoxStream};
 use tokio::task::JoinHandle;
 
 use crate::{ByteStream, Entry, FileError, FilePath, FileResult, FileStore, FileWriter, path::UPLOADS};
 
 /// Bytes read from disk at once.
 const READ_SIZE: usize = 512 * 1024;
+/// Files that a listing finds before they are asked for.
+const LISTED_AHEAD: usize = 100;
 /// Bytes gathered from the network before they are written at once.
 const WRITE_SIZE: usize = 1024 * 1024;
 
@@ -114,6 +116,18 @@ impl FileStore for LocalFiles {
     async fn delete_folder(&self, path: &FilePath) -> FileResult<()> {
         let path = path.clone();
         self.blocking(move |root| root.remove_dir_all(path.as_str()).map_err(file_error)).await
+    }
+
+    fn list(&self) -> BoxStream<'static, FileResult<(FilePath, u64)>> {
+        let root = Arc::clone(&self.root);
+        let (found, files) = tokio::sync::mpsc::channel(LISTED_AHEAD);
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = walk(&root, |file| found.blocking_send(Ok(file)).is_ok()) {
+                // Nobody listens any more: nobody has to know.
+                drop(found.blocking_send(Err(error)));
+            }
+        });
+        stream::unfold(files, async |mut files| Some((files.recv().await?, files))).boxed()
     }
 
     async fn check(&self) -> FileResult<()> {
@@ -265,6 +279,32 @@ fn read_ahead(file: &Arc<std::fs::File>, range: Range<u64>) -> Option<ReadAhead>
         piece.truncate(read);
         Ok((piece.freeze(), range.start + read as u64..range.end))
     }))
+}
+
+/// Tells of each file below the root, until `tell` has enough.
+fn walk(root: &Dir, mut tell: impl FnMut((FilePath, u64)) -> bool) -> FileResult<()> {
+    let mut folders = vec![String::new()];
+    while let Some(folder) = folders.pop() {
+        let entries = root.read_dir(if folder.is_empty() { "." } else { &folder })?;
+        for entry in entries {
+            let entry = entry?;
+            let name = entry.file_name();
+            // Names that are no text came from elsewhere: no client can ask for them.
+            let Some(name) = name.to_str() else { continue };
+            let path = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+            if entry.file_type()?.is_dir() {
+                if path != UPLOADS {
+                    folders.push(path);
+                }
+                continue;
+            }
+            let Ok(file) = FilePath::parse(&path) else { continue };
+            if !tell((file, entry.metadata()?.len())) {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
 }
 
 async fn run_blocking<T: Send + 'static>(

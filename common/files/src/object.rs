@@ -17,8 +17,8 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures::{StreamExt, TryStreamExt, stream};
-use object_store::{Error, path::Path};
+use futures::{StreamExt, TryStreamExt, stream, stream::BoxStream};
+use object_store::{Error, ObjectMeta, path::Path};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
@@ -163,6 +163,17 @@ impl FileStore for ObjectFiles {
             });
         }
         results
+    }
+
+    fn list(&self) -> BoxStream<'static, FileResult<(FilePath, u64)>> {
+        let below = if self.prefix.is_empty() { String::new() } else { format!("{}/", self.prefix) };
+        let objects = self.client.list(&self.prefix);
+        let file = move |object: ObjectMeta| {
+            let path = object.location.as_ref().strip_prefix(below.as_str())?;
+            // The mark of an empty folder has no name, and other objects may have names that no file has.
+            Some((FilePath::parse(path).ok()?, object.size))
+        };
+        objects.map_err(file_error).try_filter_map(move |object| std::future::ready(Ok(file(object)))).boxed()
     }
 
     async fn check(&self) -> FileResult<()> {

@@ -29,6 +29,7 @@ const NAMES: [&str; 12] = [
 /// Runs all checks.
 pub async fn run(files: &dyn FileStore) {
     names(files).await;
+    listing(files).await;
     large_files(files).await;
     replacement(files).await;
     files_and_folders(files).await;
@@ -62,6 +63,23 @@ pub async fn load(files: &dyn FileStore, path: &str, range: Range<u64>) -> FileR
 /// Content that differs everywhere.
 pub fn content(size: usize) -> Vec<u8> {
     (0..size).map(|at| (at ^ (at >> 8) ^ (at >> 16)) as u8).collect()
+}
+
+/// A listing has every file once, with its size.
+async fn listing(files: &dyn FileStore) {
+    let names = ["listed/a b/%20ä.txt", "listed/a b.txt", "listed/c/d/e"];
+    for (size, name) in names.iter().enumerate() {
+        ok(store(files, name, &content(size)).await);
+    }
+    let all: Vec<(FilePath, u64)> = ok(files.list().try_collect().await);
+    let mut found: Vec<(&str, u64)> = all
+        .iter()
+        .map(|(path, size)| (path.as_str(), *size))
+        .filter(|(path, _)| path.starts_with("listed/"))
+        .collect();
+    found.sort_unstable();
+    assert_eq!(found, [(names[1], 1), (names[0], 0), (names[2], 2)]);
+    ok(files.delete_folder(&at("listed")).await);
 }
 
 fn at(path: &str) -> FilePath {

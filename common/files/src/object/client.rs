@@ -124,6 +124,12 @@ impl ObjectClient {
         vec![outcome; size]
     }
 
+    /// All objects below a folder, page by page; empty: of the bucket.
+    pub(super) fn list(&self, folder: &str) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        let folder = self.key(folder).filter(|folder| !folder.as_ref().is_empty());
+        self.connected.store.list(folder.as_ref())
+    }
+
     /// Deletes all below a folder, page by page. Whether there was anything; errors: the first that is left.
     pub(super) async fn delete_below(&self, folder: &Path) -> object_store::Result<bool> {
         let inside = format!("{folder}/");
