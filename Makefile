@@ -40,6 +40,7 @@ test-cluster:
 	cargo test --locked -p clearml-documents --test mongo; \
 	cargo test --locked -p clearml-events --test elastic; \
 	cargo test --locked -p clearml-state --test redis; \
+	cargo test --locked -p clearml-transfer --test cluster; \
 	CLEARML_TEST_STORES=cluster cargo test --locked -p clearml-apiserver --test api
 
 test-web: web/node_modules/.package-lock.json

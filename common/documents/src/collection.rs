@@ -2,6 +2,10 @@
 
 mod spec;
 
+/// The row of the settings that says that the data are not complete: an import from another server is under way, or
+/// was interrupted. Servers don't start meanwhile.
+pub const UNFINISHED_IMPORT: &str = "clearml-server.import";
+
 /// A collection of documents, named and placed as in the databases of ClearML server 2.x.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Collection {

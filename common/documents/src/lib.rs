@@ -26,7 +26,7 @@ mod value;
 pub use apply::apply;
 pub use bson::{Bson, DateTime, Document, doc};
 pub use collation::compare_collated;
-pub use collection::{Collection, CollectionSpec, Index};
+pub use collection::{Collection, CollectionSpec, Index, UNFINISHED_IMPORT};
 pub use filter::Filter;
 pub use matcher::Matcher;
 pub use mongo::{MongoSettings, MongoStore};
