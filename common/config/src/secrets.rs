@@ -50,6 +50,23 @@ impl GeneratedSecrets {
         Ok(Self { by_key })
     }
 
+    /// Takes secrets from elsewhere into the file in place of generated ones; keys that none is generated for are
+    /// left out.
+    pub fn adopt(
+        path: &Path,
+        secrets: impl IntoIterator<Item = (String, Secret)>,
+    ) -> Result<(), ConfigError> {
+        let mut by_key = Self::load_or_create(path)?.by_key;
+        for (key, secret) in secrets {
+            if let Some(own) = by_key.get_mut(&key) {
+                *own = secret;
+            }
+        }
+        let failed =
+            |error: std::io::Error| ConfigError::Secrets { path: path.to_owned(), reason: error.to_string() };
+        write_private(path, &by_key).map_err(failed)
+    }
+
     /// Setting key and secret.
     pub(crate) fn by_key(&self) -> impl Iterator<Item = (&str, &str)> {
         self.by_key.iter().map(|(key, secret)| (key.as_str(), secret.reveal()))

@@ -10,13 +10,14 @@ mod shared_secrets;
 
 use bson::doc;
 use clearml_config::{ConfigError, Settings};
-use clearml_documents::{Collection, DocumentStoreExt, Filter, Find, StoreError};
+use clearml_documents::{Collection, DocumentStoreExt, Filter, Find, StoreError, UNFINISHED_IMPORT};
 use clearml_state::StateError;
 
 use crate::{App, api::ApiError, queues::lookup};
 
 pub use first_user::FirstUser;
 pub(crate) use shared_secrets::share_secrets;
+pub use shared_secrets::{set_shared_secrets, shared_secrets};
 
 /// The server can't be set up.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,9 @@ pub enum StartupError {
     /// Another replica holds the lock and does not come to an end.
     #[error("waited in vain for another server that sets up the same databases")]
     Locked,
+    /// Half of the data would be served as if it were all.
+    #[error("an import into these stores was interrupted; hint: complete it with `clearml-server import`")]
+    HalfImported,
     /// The configuration gives an internal user a role that does not exist.
     #[error("secure.credentials.{name}.role: {role:?} is no role")]
     UnknownRole { name: String, role: String },
@@ -61,6 +65,9 @@ async fn provision_alone(
     settings: &Settings,
     first_user: Option<&str>,
 ) -> Result<Option<FirstUser>, StartupError> {
+    if app.documents.any(Collection::Settings, Filter::id(UNFINISHED_IMPORT)).await? {
+        return Err(StartupError::HalfImported);
+    }
     let company = &settings.apiserver.default_company;
     // First of all, since what follows makes new databases look used.
     migrations::run(app, migrations::is_new(app).await?).await?;

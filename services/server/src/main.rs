@@ -5,6 +5,7 @@ mod credentials;
 mod healthcheck;
 mod options;
 mod run;
+mod transfer;
 
 use std::{io::Write, process::ExitCode};
 
@@ -37,6 +38,8 @@ fn execute(options: &Options) -> anyhow::Result<()> {
         Some(Command::Credentials { action }) => {
             runtime()?.block_on(credentials::execute(&options.common, action))
         }
+        Some(Command::Export { folder }) => runtime()?.block_on(transfer::export(&options.common, folder)),
+        Some(Command::Import { folder }) => runtime()?.block_on(transfer::import(&options.common, folder)),
         Some(Command::Config) => show_config(options),
         Some(Command::Healthcheck(check)) => healthcheck::execute(&options.common, &options.serve, check),
     }

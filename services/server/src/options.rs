@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clearml_config::CommonOptions;
@@ -58,6 +58,20 @@ pub(crate) enum Command {
     },
     /// Print the effective settings, with secrets masked
     Config,
+    /// Write everything that the server keeps into a folder, to move it to other stores; the server must not run. A
+    /// command that was interrupted goes on when it is given again
+    Export {
+        /// A folder that is empty or missing, or holds the beginning of this export
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
+    /// Bring an export into the stores of a server that is not in use yet; it must not run. A command that was
+    /// interrupted goes on when it is given again
+    Import {
+        /// The folder with the export
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
     /// Ask the three servers on this machine how they are; for containers
     Healthcheck(HealthcheckOptions),
 }

@@ -3,7 +3,9 @@
 
 use bson::{Bson, Document, doc};
 use clearml_config::{Loaded, Secret};
-use clearml_documents::{Change, Collection, DocumentStore, DocumentStoreExt, Filter, Find, StoreError};
+use clearml_documents::{
+    Change, Collection, DocumentStore, DocumentStoreExt, Filter, Find, StoreError, Write,
+};
 
 use super::StartupError;
 
@@ -27,6 +29,23 @@ pub(crate) async fn share_secrets(
     Ok(())
 }
 
+/// The secrets in the store.
+pub async fn shared_secrets(documents: &dyn DocumentStore) -> Result<Vec<(String, Secret)>, StoreError> {
+    let row = documents.find_one(Collection::Settings, Find::new(Filter::id(ROW))).await?;
+    Ok(row.as_ref().map(pairs).unwrap_or_default())
+}
+
+/// Puts secrets into the store in place of all that are there.
+pub async fn set_shared_secrets(
+    documents: &dyn DocumentStore,
+    secrets: &[(String, Secret)],
+) -> Result<(), StoreError> {
+    let pair = |(key, secret): &(String, Secret)| Bson::from(doc! {"key": key, "secret": secret.reveal()});
+    let row = doc! {"_id": ROW, "value": secrets.iter().map(pair).collect::<Vec<_>>()};
+    documents.write(Collection::Settings, vec![Write::Replace(row)]).await?;
+    Ok(())
+}
+
 async fn agree(
     documents: &dyn DocumentStore,
     own: &[(String, Secret)],
@@ -44,8 +63,7 @@ async fn agree(
         let push = vec![Change::Push("value".to_owned(), pair.into())];
         documents.update_one(Collection::Settings, row, push).await?;
     }
-    let row = documents.find_one(Collection::Settings, Find::new(Filter::id(ROW))).await?;
-    Ok(row.as_ref().map(pairs).unwrap_or_default())
+    Ok(shared_secrets(documents).await?)
 }
 
 fn pairs(row: &Document) -> Vec<(String, Secret)> {
