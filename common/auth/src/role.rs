@@ -1,9 +1,10 @@
 //! Roles of users (spec 01 §3.4).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Role of a user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     System,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Event, EventType, Number};
@@ -23,7 +24,7 @@ impl Source {
 }
 
 /// A metric and some or all of its variants.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MetricVariants {
     pub metric: String,
     /// In a filter, empty means all variants.

@@ -28,7 +28,7 @@ pub(crate) use batch::{BYTES_AT_ONCE, VALUES_AT_ONCE};
 pub use batch::{Line, Many, lines};
 pub use call::{Call, Identity, Role};
 pub use cookie::{CookieDomain, CookieSettings};
-pub use endpoint::{Access, ApiResult, Endpoint, Reply, endpoint};
+pub use endpoint::{Access, ApiResult, Endpoint, Reply, document_endpoint, endpoint};
 pub(crate) use error::python_text;
 pub use error::{ApiError, ErrorCode, codes};
 pub(crate) use last_used::LastUsed;

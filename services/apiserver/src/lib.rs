@@ -17,6 +17,7 @@ mod jobs;
 mod login;
 mod metadata;
 mod models;
+mod openapi;
 mod organization;
 mod pipelines;
 mod projects;

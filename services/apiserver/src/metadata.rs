@@ -2,6 +2,7 @@
 
 use bson::{Bson, Document, doc};
 use clearml_documents::{Change, Update};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
 const LIST_UNTIL: ApiVersion = ApiVersion::new(2, 16);
 
 /// One named value.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 pub(crate) struct MetadataItem {
     pub(crate) key: String,
     #[serde(rename = "type")]

@@ -3,6 +3,7 @@
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use bson::Document;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
 use super::{ApiError, ApiVersion, Call, Role, from_document};
@@ -13,6 +14,9 @@ pub type ApiResult<T = Reply> = Result<T, ApiError>;
 
 type BoxedHandler =
     Arc<dyn Fn(Arc<App>, Arc<Call>) -> Pin<Box<dyn Future<Output = ApiResult> + Send>> + Send + Sync>;
+
+/// Describes the form of a request.
+type RequestSchema = fn(&mut SchemaGenerator) -> Schema;
 
 /// Who may call an endpoint (spec 01 §3.1, §3.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +43,8 @@ pub struct Endpoint {
     pub required: &'static [&'static str],
     /// Takes a json-lines body in [`Call::batch`]; others refuse one.
     pub batch: bool,
+    /// The form of the request; `None`: the file of the service in `openapi/services` says it.
+    pub(crate) request: Option<RequestSchema>,
     pub(crate) handler: BoxedHandler,
 }
 
@@ -72,28 +78,51 @@ impl Endpoint {
     }
 }
 
-/// An endpoint whose request is parsed into `R` by the rules of spec 01 §2. `R` = [`Document`] takes the
-/// request as it is.
+/// An endpoint whose request is parsed into `R` by the rules of spec 01 §2; the form of `R` is its description in the
+/// OpenAPI document.
 pub fn endpoint<R, H, F>(name: &'static str, major: u32, minor: u32, handler: H) -> Endpoint
 where
-    R: DeserializeOwned + Send + 'static,
+    R: DeserializeOwned + JsonSchema + Send + 'static,
     H: Fn(Arc<App>, Arc<Call>, R) -> F + Send + Sync + 'static,
     F: Future<Output = ApiResult> + Send + 'static,
 {
     let handler = Arc::new(handler);
+    let run: BoxedHandler = Arc::new(move |app, call| {
+        let handler = Arc::clone(&handler);
+        Box::pin(async move {
+            let request: R = from_document(&call.data)?;
+            handler(app, call, request).await
+        })
+    });
+    Endpoint { request: Some(R::json_schema), ..with_handler(name, major, minor, run) }
+}
+
+/// An endpoint that takes its request as it is: the query language, and objects that are stored as they come.
+pub fn document_endpoint<H, F>(name: &'static str, major: u32, minor: u32, handler: H) -> Endpoint
+where
+    H: Fn(Arc<App>, Arc<Call>, Document) -> F + Send + Sync + 'static,
+    F: Future<Output = ApiResult> + Send + 'static,
+{
+    let handler = Arc::new(handler);
+    let run: BoxedHandler = Arc::new(move |app, call| {
+        let handler = Arc::clone(&handler);
+        Box::pin(async move {
+            let request = call.data.clone();
+            handler(app, call, request).await
+        })
+    });
+    with_handler(name, major, minor, run)
+}
+
+fn with_handler(name: &'static str, major: u32, minor: u32, handler: BoxedHandler) -> Endpoint {
     Endpoint {
         name,
         since: ApiVersion::new(major, minor),
         access: Access::Authenticated,
         required: &[],
         batch: false,
-        handler: Arc::new(move |app, call| {
-            let handler = Arc::clone(&handler);
-            Box::pin(async move {
-                let request: R = from_document(&call.data)?;
-                handler(app, call, request).await
-            })
-        }),
+        request: None,
+        handler,
     }
 }
 

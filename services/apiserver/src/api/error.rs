@@ -20,6 +20,9 @@ macro_rules! error_codes {
             use super::ErrorCode;
             $(pub const $name: ErrorCode =
                 ErrorCode { status: $status, subcode: $subcode, text: $text };)*
+
+            /// All of them.
+            pub const ALL: &[ErrorCode] = &[$($name),*];
         }
     };
 }

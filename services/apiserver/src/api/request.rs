@@ -16,9 +16,10 @@
 //!
 //! Unknown fields are ignored. Lists and maps that may be absent need `#[serde(default)]`.
 
-use std::any::{Any as StdAny, TypeId};
+use std::borrow::Cow;
 
 use bson::{Bson, Document};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer,
     de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor},
@@ -28,14 +29,7 @@ use serde::{
 use super::{ApiError, error::python_repr};
 
 /// Parses a request, or any document of a client, into `R`. Errors: 400/12.
-pub fn from_document<R: DeserializeOwned + 'static>(document: &Document) -> Result<R, ApiError> {
-    if TypeId::of::<R>() == TypeId::of::<Document>() {
-        // The request as it is: no walk through it, and no meaning in keys such as `$oid`.
-        let copy: Box<dyn StdAny> = Box::new(document.clone());
-        if let Ok(request) = copy.downcast::<R>() {
-            return Ok(*request);
-        }
-    }
+pub fn from_document<R: DeserializeOwned>(document: &Document) -> Result<R, ApiError> {
     R::deserialize(Members { document }).map_err(Refusal::into_api_error)
 }
 
@@ -93,6 +87,48 @@ impl<'de> Deserialize<'de> for Object {
             Bson::Null => Ok(Self::default()),
             other => Err(de::Error::custom(wrong_type("dict", &other))),
         }
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Patch<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Option::<T>::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Option::<T>::json_schema(generator)
+    }
+}
+
+impl JsonSchema for Any {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Any".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({})
+    }
+}
+
+impl JsonSchema for Object {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Object".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "object"})
     }
 }
 

@@ -11,14 +11,14 @@ use tower_http::compression::{
 use tracing::Instrument;
 
 use super::{
-    ApiError, ApiSettings, ApiVersion, Call, Endpoint, Registry, Reply,
+    ApiError, ApiVersion, Call, Endpoint, Registry, Reply,
     access::{Caller, Visit},
     body::{self, BodyLimits, RequestData},
     codes, cookie, cors,
     envelope::{self, Meta},
     headers, json, path,
 };
-use crate::App;
+use crate::{App, openapi::Reference};
 
 /// Answers below this size are not worth compressing.
 const COMPRESS_FROM: u64 = 500;
@@ -26,7 +26,8 @@ const COMPRESS_FROM: u64 = 500;
 /// The whole API as one service: every path and method ends here.
 pub fn router(app: Arc<App>, registry: Arc<Registry>) -> axum::Router {
     let is_compressed = app.settings.api.compress;
-    let server = Arc::new(Server { app, registry });
+    let reference = Reference::new(Arc::clone(&registry), &app.settings.auth.cookie_name);
+    let server = Arc::new(Server { app, registry, reference });
     let router = axum::Router::new().fallback(serve).with_state(server);
     if !is_compressed {
         return router;
@@ -51,14 +52,20 @@ fn is_worth_compressing(
 struct Server {
     app: Arc<App>,
     registry: Arc<Registry>,
+    /// Describes the API.
+    reference: Reference,
 }
 
 async fn serve(State(server): State<Arc<Server>>, request: Request<Body>) -> Response<Body> {
     let settings = &server.app.settings.api;
     let (parts, body) = request.into_parts();
-    let mut response = match outside_api(&parts, settings) {
-        Some(response) => response,
-        None => server.call(&parts, body).await,
+    let path = path::decode(parts.uri.path(), &settings.strip_prefix);
+    let mut response = if let Some(response) = outside_api(&parts, &path) {
+        response
+    } else if let Some(response) = server.reference.answer(&parts, &path).await {
+        response
+    } else {
+        server.call(&parts, body).await
     };
     let headers = response.headers_mut();
     if let Ok(name) = HeaderValue::from_str(&settings.server_header) {
@@ -70,7 +77,7 @@ async fn serve(State(server): State<Arc<Server>>, request: Request<Body>) -> Res
 }
 
 /// The answer to requests that are no calls.
-fn outside_api(parts: &Parts, settings: &ApiSettings) -> Option<Response<Body>> {
+fn outside_api(parts: &Parts, path: &str) -> Option<Response<Body>> {
     let html = HeaderValue::from_static("text/html; charset=utf-8");
     let plain = HeaderValue::from_static("text/plain; charset=utf-8");
     let (status, content_type, text) = if parts.method == Method::OPTIONS {
@@ -78,7 +85,7 @@ fn outside_api(parts: &Parts, settings: &ApiSettings) -> Option<Response<Body>> 
     } else if let Some(encoding) = headers::text(&parts.headers, header::CONTENT_ENCODING) {
         let text = format!("Content encoding is not supported ({encoding})");
         (StatusCode::UNSUPPORTED_MEDIA_TYPE, plain, text)
-    } else if path::decode(parts.uri.path(), &settings.strip_prefix).contains("/static/") {
+    } else if path.contains("/static/") {
         let text = "<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n";
         (StatusCode::NOT_FOUND, html, text.to_owned())
     } else {

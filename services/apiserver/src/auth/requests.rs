@@ -1,17 +1,18 @@
 //! Requests of `auth`.
 
 use clearml_auth::Role;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// `auth.login`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct LoginRequest {
     /// Life of the token in seconds; absent or 0: the default.
     pub(super) expiration_sec: Option<i64>,
 }
 
 /// `auth.get_token_for_user`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct GetTokenForUserRequest {
     pub(super) user: String,
     pub(super) company: Option<String>,
@@ -19,13 +20,13 @@ pub(super) struct GetTokenForUserRequest {
 }
 
 /// `auth.validate_token`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct ValidateTokenRequest {
     pub(super) token: String,
 }
 
 /// `auth.create_user`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct CreateUserRequest {
     pub(super) name: String,
     pub(super) company: String,
@@ -37,7 +38,7 @@ pub(super) struct CreateUserRequest {
 }
 
 /// `auth.edit_user`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct EditUserRequest {
     #[serde(default)]
     pub(super) user: String,
@@ -45,13 +46,13 @@ pub(super) struct EditUserRequest {
 }
 
 /// `auth.create_credentials`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct CreateCredentialsRequest {
     pub(super) label: Option<String>,
 }
 
 /// `auth.edit_credentials`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct EditCredentialsRequest {
     pub(super) access_key: String,
     /// Absent: the label is removed.
@@ -59,7 +60,7 @@ pub(super) struct EditCredentialsRequest {
 }
 
 /// `auth.revoke_credentials`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct RevokeCredentialsRequest {
     pub(super) access_key: String,
 }

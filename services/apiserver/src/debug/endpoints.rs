@@ -6,12 +6,12 @@ use bson::{Document, doc};
 
 use crate::{
     App,
-    api::{Access, ApiResult, Call, Endpoint, endpoint},
+    api::{Access, ApiResult, Call, Endpoint, document_endpoint},
 };
 
 /// The table of contents of this service.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
-    vec![endpoint("debug.ping", 1, 0, ping).access(Access::Open)]
+    vec![document_endpoint("debug.ping", 1, 0, ping).access(Access::Open)]
 }
 
 /// Says hello and echoes the request: the health check of old.

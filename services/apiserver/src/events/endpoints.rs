@@ -19,14 +19,14 @@ use super::{
     task_events::get_task_events,
     windows::{debug_images_2_7, plots},
 };
-use crate::api::{Endpoint, endpoint};
+use crate::api::{Endpoint, document_endpoint, endpoint};
 
 /// The table of contents of this service.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
         // writing
-        endpoint("events.add", 1, 0, add).batch(),
-        endpoint("events.add_batch", 1, 0, add_batch).batch(),
+        document_endpoint("events.add", 1, 0, add).batch(),
+        document_endpoint("events.add_batch", 1, 0, add_batch).batch(),
         endpoint("events.delete_for_task", 1, 0, delete_for_task),
         endpoint("events.delete_for_model", 1, 0, delete_for_model),
         endpoint("events.clear_task_log", 1, 0, clear_task_log),

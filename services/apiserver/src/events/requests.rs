@@ -1,12 +1,13 @@
 //! Requests of the event endpoints.
 
 use clearml_events::{EventType, KeyField, MetricVariants};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::api::Patch;
 
 /// Direction of a listing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Order {
     Asc,
@@ -14,7 +15,7 @@ pub(super) enum Order {
 }
 
 /// Where a log is read from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum LogEnd {
     Head,
@@ -22,7 +23,7 @@ pub(super) enum LogEnd {
 }
 
 /// What the points of a scalar are drawn over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum ScalarKey {
     #[default]
@@ -51,7 +52,7 @@ impl ScalarKey {
 }
 
 /// One type of events, or all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub(super) enum TypeChoice {
     #[serde(rename = "training_stats_scalar")]
     Scalar,
@@ -82,7 +83,7 @@ impl TypeChoice {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct LegacyLogRequest {
     pub(super) task: String,
     pub(super) order: Option<Order>,
@@ -91,7 +92,7 @@ pub(super) struct LegacyLogRequest {
     pub(super) batch_size: Option<i64>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct LogRequest {
     pub(super) task: String,
     pub(super) batch_size: Option<i64>,
@@ -103,14 +104,14 @@ pub(super) struct LogRequest {
     pub(super) metrics: Vec<MetricVariants>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct DownloadLogRequest {
     pub(super) task: String,
     pub(super) line_type: Option<String>,
     pub(super) line_format: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct ClearLogRequest {
     pub(super) task: String,
     #[serde(default)]
@@ -122,7 +123,7 @@ pub(super) struct ClearLogRequest {
     pub(super) exclude_metrics: Vec<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct TaskEventsRequest {
     pub(super) task: String,
     pub(super) event_type: Option<TypeChoice>,
@@ -136,7 +137,7 @@ pub(super) struct TaskEventsRequest {
     pub(super) model_events: bool,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct HistogramRequest {
     pub(super) task: String,
     #[serde(default)]
@@ -149,7 +150,7 @@ pub(super) struct HistogramRequest {
     pub(super) model_events: bool,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct MultiHistogramRequest {
     pub(super) tasks: Vec<String>,
     #[serde(default)]
@@ -162,7 +163,7 @@ pub(super) struct MultiHistogramRequest {
     pub(super) model_events: bool,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct RawScalarsRequest {
     pub(super) task: String,
     pub(super) metric: MetricVariants,
@@ -174,7 +175,7 @@ pub(super) struct RawScalarsRequest {
     pub(super) model_events: bool,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct SingleValuesRequest {
     pub(super) tasks: Vec<String>,
     #[serde(default)]
@@ -183,7 +184,7 @@ pub(super) struct SingleValuesRequest {
     pub(super) model_events: bool,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct MetricDataRequest {
     pub(super) task: String,
     pub(super) metric: String,
@@ -194,14 +195,14 @@ pub(super) struct MetricDataRequest {
     pub(super) model_events: bool,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct TaskRequest {
     pub(super) task: String,
     #[serde(default)]
     pub(super) model_events: bool,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct VectorRequest {
     pub(super) task: String,
     pub(super) metric: String,
@@ -210,7 +211,7 @@ pub(super) struct VectorRequest {
     pub(super) model_events: bool,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct PlotsRequest {
     pub(super) task: String,
     #[serde(default)]
@@ -222,7 +223,7 @@ pub(super) struct PlotsRequest {
     pub(super) scroll_id: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct MultiPlotsRequest {
     pub(super) tasks: Vec<String>,
     #[serde(default)]
@@ -237,7 +238,7 @@ pub(super) struct MultiPlotsRequest {
     pub(super) scroll_id: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct LegacyImagesRequest {
     pub(super) task: String,
     #[serde(default)]
@@ -248,7 +249,7 @@ pub(super) struct LegacyImagesRequest {
 }
 
 /// One task with a metric and variants to show.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct TaskMetricVariants {
     pub(super) task: String,
     pub(super) metric: Option<String>,
@@ -256,7 +257,7 @@ pub(super) struct TaskMetricVariants {
     pub(super) variants: Vec<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct WindowRequest {
     pub(super) metrics: Vec<TaskMetricVariants>,
     #[serde(default)]
@@ -269,7 +270,7 @@ pub(super) struct WindowRequest {
     pub(super) model_events: bool,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct ImageSampleRequest {
     pub(super) task: String,
     pub(super) metric: String,
@@ -283,7 +284,7 @@ pub(super) struct ImageSampleRequest {
     pub(super) model_events: bool,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct PlotSampleRequest {
     pub(super) task: String,
     pub(super) metric: String,
@@ -296,7 +297,7 @@ pub(super) struct PlotSampleRequest {
     pub(super) model_events: bool,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct NextSampleRequest {
     pub(super) task: String,
     pub(super) scroll_id: String,
@@ -307,7 +308,7 @@ pub(super) struct NextSampleRequest {
     pub(super) model_events: bool,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct TaskMetricsRequest {
     pub(super) tasks: Vec<String>,
     pub(super) event_type: TypeChoice,
@@ -315,7 +316,7 @@ pub(super) struct TaskMetricsRequest {
     pub(super) model_events: bool,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct MultiTaskMetricsRequest {
     pub(super) tasks: Vec<String>,
     pub(super) event_type: Option<TypeChoice>,
@@ -323,21 +324,21 @@ pub(super) struct MultiTaskMetricsRequest {
     pub(super) model_events: bool,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct DeleteForTaskRequest {
     pub(super) task: String,
     #[serde(default)]
     pub(super) allow_locked: bool,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct DeleteForModelRequest {
     pub(super) model: String,
     #[serde(default)]
     pub(super) allow_locked: bool,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct ClearScrollRequest {
     pub(super) scroll_id: Option<String>,
 }

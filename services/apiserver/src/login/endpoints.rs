@@ -6,15 +6,15 @@ use bson::{Document, doc};
 
 use crate::{
     App,
-    api::{Access, ApiResult, Call, Endpoint, endpoint},
+    api::{Access, ApiResult, Call, Endpoint, document_endpoint},
     auth,
 };
 
 /// The table of contents of this service.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
-        endpoint("login.supported_modes", 1, 0, supported_modes).access(Access::Optional),
-        endpoint("login.logout", 2, 13, auth::logout).access(Access::Optional),
+        document_endpoint("login.supported_modes", 1, 0, supported_modes).access(Access::Optional),
+        document_endpoint("login.logout", 2, 13, auth::logout).access(Access::Optional),
     ]
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bson::{DateTime, Document, doc};
 use clearml_documents::{Change, Collection, DocumentStoreExt, Filter, Find};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::access;
@@ -15,14 +16,14 @@ use crate::{
     tasks::touch,
 };
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct DeleteRequest {
     model: String,
     force: Option<bool>,
     delete_external_artifacts: Option<bool>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct DeleteManyRequest {
     #[serde(default)]
     ids: Vec<String>,

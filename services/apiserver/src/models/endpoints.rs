@@ -1,21 +1,21 @@
 //! The endpoints of `models`: name, first version, access, handler.
 
 use super::{create, delete, edit, for_task, metadata, organize, publish, read};
-use crate::api::{Endpoint, endpoint};
+use crate::api::{Endpoint, document_endpoint, endpoint};
 
 /// The table of contents of this service.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
-        endpoint("models.get_by_id", 1, 0, read::get_by_id),
-        endpoint("models.get_by_id_ex", 1, 0, read::get_by_id_ex).required(&["id"]),
+        document_endpoint("models.get_by_id", 1, 0, read::get_by_id),
+        document_endpoint("models.get_by_id_ex", 1, 0, read::get_by_id_ex).required(&["id"]),
         endpoint("models.get_by_task_id", 1, 0, read::get_by_task_id),
-        endpoint("models.get_all", 1, 0, read::get_all),
-        endpoint("models.get_all_ex", 1, 0, read::get_all_ex),
+        document_endpoint("models.get_all", 1, 0, read::get_all),
+        document_endpoint("models.get_all_ex", 1, 0, read::get_all_ex),
         endpoint("models.get_frameworks", 1, 0, read::get_frameworks),
-        endpoint("models.create", 1, 0, create::create),
-        endpoint("models.update_for_task", 1, 0, for_task::update_for_task),
-        endpoint("models.edit", 1, 0, edit::edit),
-        endpoint("models.update", 1, 0, edit::update),
+        document_endpoint("models.create", 1, 0, create::create),
+        document_endpoint("models.update_for_task", 1, 0, for_task::update_for_task),
+        document_endpoint("models.edit", 1, 0, edit::edit),
+        document_endpoint("models.update", 1, 0, edit::update),
         endpoint("models.set_ready", 1, 0, publish::set_ready),
         endpoint("models.publish_many", 1, 0, publish::publish_many),
         endpoint("models.delete", 1, 0, delete::delete),

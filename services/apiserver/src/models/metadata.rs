@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bson::doc;
 use clearml_documents::{Collection, DocumentStoreExt, Update};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::access;
@@ -14,7 +15,7 @@ use crate::{
     tasks::touch,
 };
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct AddMetadataRequest {
     model: String,
     #[serde(default)]
@@ -22,7 +23,7 @@ pub(crate) struct AddMetadataRequest {
     replace_metadata: Option<bool>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct DeleteMetadataRequest {
     model: String,
     #[serde(default)]

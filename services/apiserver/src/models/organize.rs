@@ -4,6 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use bson::{Document, doc};
 use clearml_documents::{Change, Collection, DocumentStoreExt, Filter, Find};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::access;
@@ -21,13 +22,13 @@ use crate::{
 const ARCHIVED: &str = "archived";
 
 /// Names models.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct ByIds {
     #[serde(default)]
     ids: Vec<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct MoveRequest {
     #[serde(default)]
     ids: Vec<String>,
@@ -35,7 +36,7 @@ pub(crate) struct MoveRequest {
     project_name: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct UpdateTagsRequest {
     #[serde(default)]
     ids: Vec<String>,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bson::{Bson, Document, doc};
 use clearml_documents::{Change, Collection, DocumentStoreExt, Filter};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::access;
@@ -16,14 +17,14 @@ use crate::{
     },
 };
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct SetReadyRequest {
     model: String,
     publish_task: Option<bool>,
     force_publish_task: Option<bool>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct PublishManyRequest {
     #[serde(default)]
     ids: Vec<String>,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bson::{Bson, Document, doc};
 use clearml_documents::{Collection, DocumentStoreExt, Filter, Find};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::schema::MODEL;
@@ -25,13 +26,13 @@ struct ByModel {
 }
 
 /// Request of `models.get_by_task_id`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct ByTask {
     task: String,
 }
 
 /// Request of `models.get_frameworks`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct GetFrameworks {
     #[serde(default)]
     projects: Vec<String>,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bson::{Bson, Document};
 use clearml_documents::Filter;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
     tasks::schema::TASK,
 };
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct CountsRequest {
     projects: Option<Object>,
     tasks: Option<Object>,

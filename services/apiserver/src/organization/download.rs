@@ -10,6 +10,7 @@ use bson::{Bson, Document, doc};
 use bytes::Bytes;
 use clearml_documents::{Collection, DocumentStoreExt, Filter, Find};
 use futures::stream;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use columns::Columns;
@@ -95,7 +96,7 @@ pub(super) async fn prepare(app: Arc<App>, call: Arc<Call>, request: Document) -
     Ok(doc! {"prepare_id": &call.id}.into())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct DownloadRequest {
     prepare_id: String,
 }

@@ -8,6 +8,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use bson::{Bson, Document};
 use clearml_documents::{Collection, Filter, Find, Sort};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use groups::Groups;
@@ -24,7 +25,7 @@ use crate::{
 const TASKS_PER_PAGE: usize = 2_000;
 
 /// What usages are told apart by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum BreakdownKey {
     Project,
@@ -46,7 +47,7 @@ impl BreakdownKey {
 }
 
 /// What is summed up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum UsageField {
     Duration,
@@ -54,7 +55,7 @@ enum UsageField {
     GpuUsage,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct UsagesRequest {
     #[serde(default)]
     projects: Vec<String>,

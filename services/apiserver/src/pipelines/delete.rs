@@ -3,6 +3,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use clearml_documents::{Collection, Filter, Find};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
     tasks::{access::id_of, delete::delete_pipeline_runs},
 };
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct DeleteRunsRequest {
     project: String,
     #[serde(default)]

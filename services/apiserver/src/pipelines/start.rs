@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bson::{Bson, Document, doc};
 use clearml_documents::{Change, Collection, DocumentStoreExt, Filter, Find, Update};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::naming;
@@ -23,13 +24,13 @@ use crate::{
 const STATUS_MESSAGE: &str = "Starting pipeline";
 
 /// A parameter of the new run.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 struct Argument {
     name: String,
     value: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct StartRequest {
     task: String,
     /// The source's own if there is none.
@@ -182,7 +183,7 @@ async fn run_name(
     Ok(Some(if runs > 0 { format!("{base} #{runs}") } else { base.to_owned() }))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct CheckRequest {
     task: String,
     new_project_name: String,

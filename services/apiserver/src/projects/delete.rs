@@ -4,6 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use bson::{Bson, Document, doc};
 use clearml_documents::{Change, Collection, DocumentStoreExt, Filter};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
@@ -15,7 +16,7 @@ use crate::{
     api::{ApiError, ApiResult, Call, ErrorCode, codes},
 };
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct ValidateDeleteRequest {
     project: String,
 }
@@ -46,7 +47,7 @@ pub(super) async fn validate_delete(
     .into())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct DeleteRequest {
     project: String,
     #[serde(default)]

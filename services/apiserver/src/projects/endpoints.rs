@@ -1,16 +1,16 @@
 //! The endpoints of `projects`: name, first version, access, handler.
 
 use super::{create, delete, names, people, publicity, read, relocate, tags, update, values};
-use crate::api::{Endpoint, endpoint};
+use crate::api::{Endpoint, document_endpoint, endpoint};
 
 /// The table of contents of this service.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
-        endpoint("projects.create", 1, 0, create::create).required(&["name"]),
+        document_endpoint("projects.create", 1, 0, create::create).required(&["name"]),
         endpoint("projects.get_by_id", 1, 0, read::get_by_id),
-        endpoint("projects.get_all", 1, 0, read::get_all),
-        endpoint("projects.get_all_ex", 1, 0, read::get_all_ex),
-        endpoint("projects.update", 1, 0, update::update),
+        document_endpoint("projects.get_all", 1, 0, read::get_all),
+        document_endpoint("projects.get_all_ex", 1, 0, read::get_all_ex),
+        document_endpoint("projects.update", 1, 0, update::update),
         endpoint("projects.move", 1, 0, relocate::move_project),
         endpoint("projects.merge", 1, 0, relocate::merge),
         endpoint("projects.validate_delete", 1, 0, delete::validate_delete),

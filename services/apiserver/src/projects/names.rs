@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bson::{Bson, Document, doc};
 use clearml_documents::{Collection, Filter};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::scope::{PageRequest, in_project, visible};
@@ -13,7 +14,7 @@ use crate::{
     query::unescape_key,
 };
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct MetricVariantsRequest {
     project: Option<String>,
     include_subprojects: Option<bool>,
@@ -54,7 +55,7 @@ pub(super) async fn get_unique_metric_variants(
     Ok(doc! { "metrics": variants.into_values().collect::<Vec<_>>() }.into())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct KeysRequest {
     project: Option<String>,
     include_subprojects: Option<bool>,

@@ -4,6 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use bson::{Bson, Document, doc};
 use clearml_documents::{Collection, Filter, Find};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::scope::{in_projects, visible};
@@ -15,14 +16,14 @@ use crate::{
 /// Most parents in one answer.
 const MAX_PARENTS: u64 = 500;
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum TasksState {
     Active,
     Archived,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct TaskParentsRequest {
     #[serde(default)]
     projects: Vec<Option<String>>,
@@ -92,7 +93,7 @@ async fn names_of<'a>(
         .collect())
 }
 
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum CreatedEntity {
     #[default]
@@ -100,7 +101,7 @@ enum CreatedEntity {
     Model,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct UserNamesRequest {
     #[serde(default)]
     projects: Vec<Option<String>>,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use clearml_documents::{Collection, Update};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
     publicity::{self, Publicity},
 };
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct IdsRequest {
     ids: Vec<String>,
 }

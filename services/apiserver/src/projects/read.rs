@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bson::{Bson, Document, doc};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
@@ -17,7 +18,7 @@ use crate::{
     query::{Page, Query, Visibility, answer_everything, answer_tags, as_list, is_truthy, not_hidden},
 };
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct GetByIdRequest {
     project: String,
 }

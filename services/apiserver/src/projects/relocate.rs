@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bson::{Bson, Document, doc};
 use clearml_documents::{Change, Collection, DocumentStoreExt, Filter, Find, Write};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
@@ -17,7 +18,7 @@ use crate::{
     api::{ApiError, ApiResult, Call, codes},
 };
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct MoveRequest {
     project: String,
     new_location: Option<String>,
@@ -76,7 +77,7 @@ pub(super) async fn move_project(app: Arc<App>, call: Arc<Call>, request: MoveRe
     Ok(doc! { "moved": moved }.into())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct MergeRequest {
     project: String,
     destination_project: Option<String>,

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use bson::{Bson, Document, doc};
 use clearml_documents::{Collection, Filter};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
@@ -16,7 +17,7 @@ use crate::{
     query::{is_truthy, operator_filter, with_subprojects},
 };
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct TagsRequest {
     #[serde(default)]
     projects: Vec<String>,
@@ -26,11 +27,13 @@ pub(super) struct TagsRequest {
 }
 
 /// Which objects the tags are of, in operator form (spec 03 §1.4).
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct TagsFilter {
     #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     tags: Vec<Bson>,
     #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     system_tags: Vec<Bson>,
 }
 

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use bson::{Bson, DateTime, doc};
 use clearml_documents::{Accumulator, Collection, Filter, GroupBy, compare_collated};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::scope::{PageRequest, in_projects};
@@ -16,7 +17,7 @@ use crate::{
 
 const TIME_TO_LIVE: Duration = Duration::from_hours(24);
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct HyperparamValuesRequest {
     #[serde(default)]
     projects: Vec<Option<String>>,
@@ -64,7 +65,7 @@ pub(super) async fn get_hyperparam_values(
     question.answer(&app).await
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct MetadataValuesRequest {
     #[serde(default)]
     projects: Vec<Option<String>>,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bson::{Bson, Document, doc};
 use clearml_documents::{Change, Collection, DocumentStoreExt, Filter, Update};
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
@@ -94,7 +95,7 @@ pub(crate) async fn update(app: Arc<App>, call: Arc<Call>, mut request: Document
     Ok(doc! { "updated": updated as i64, "fields": fields }.into())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct DeleteRequest {
     queue: String,
     force: Option<bool>,
@@ -130,7 +131,7 @@ pub(crate) async fn delete(app: Arc<App>, call: Arc<Call>, request: DeleteReques
     Ok(doc! { "deleted": 1 }.into())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct AddMetadataRequest {
     queue: String,
     #[serde(default)]
@@ -149,7 +150,7 @@ pub(crate) async fn add_or_update_metadata(
     change_metadata(&app, &call, &request.queue, metadata::add_or_update(request.metadata, replace)?).await
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct DeleteMetadataRequest {
     queue: String,
     #[serde(default)]

@@ -1,20 +1,20 @@
 //! The endpoints of `queues`: name, first version, access, handler.
 
 use super::{edit, history, read, tasks};
-use crate::api::{Endpoint, endpoint};
+use crate::api::{Endpoint, document_endpoint, endpoint};
 
 /// The table of contents of this service.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
         endpoint("queues.get_by_id", 2, 4, read::get_by_id),
-        endpoint("queues.get_all", 2, 4, read::get_all),
-        endpoint("queues.get_all_ex", 2, 4, read::get_all_ex),
-        endpoint("queues.get_default", 2, 4, read::get_default),
+        document_endpoint("queues.get_all", 2, 4, read::get_all),
+        document_endpoint("queues.get_all_ex", 2, 4, read::get_all_ex),
+        document_endpoint("queues.get_default", 2, 4, read::get_default),
         endpoint("queues.get_num_entries", 2, 15, read::get_num_entries),
         endpoint("queues.peek_task", 2, 15, read::peek_task),
         endpoint("queues.get_by_task_id", 1, 0, read::get_by_task_id),
-        endpoint("queues.create", 2, 4, edit::create),
-        endpoint("queues.update", 2, 4, edit::update),
+        document_endpoint("queues.create", 2, 4, edit::create),
+        document_endpoint("queues.update", 2, 4, edit::update),
         endpoint("queues.delete", 2, 4, edit::delete),
         endpoint("queues.add_or_update_metadata", 2, 13, edit::add_or_update_metadata),
         endpoint("queues.delete_metadata", 2, 13, edit::delete_metadata),

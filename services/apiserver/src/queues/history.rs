@@ -6,6 +6,7 @@ use bson::{Document, doc};
 use clearml_documents::{Collection, Filter, Find};
 use clearml_events::{BucketRange, QueueBucket, QueuePoint};
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{lookup, metrics, read};
@@ -14,7 +15,7 @@ use crate::{
     api::{ApiError, ApiResult, Call, check, codes},
 };
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct MetricsRequest {
     from_date: f64,
     to_date: f64,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bson::{Bson, Document, doc};
 use clearml_documents::{Collection, DocumentStoreExt, Filter, Find};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{entries::entries_of, lookup, schema::QUEUE};
@@ -15,7 +16,7 @@ use crate::{
     workers::registry,
 };
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct GetByIdRequest {
     queue: String,
     max_task_entries: Option<i64>,
@@ -137,7 +138,7 @@ fn finish(queue: &mut Document, call: &Call, max_task_entries: Option<i64>) {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct QueueRequest {
     queue: String,
 }
@@ -163,7 +164,7 @@ async fn load_entries(app: &App, call: &Call, queue: &str) -> ApiResult<Document
         .ok_or_else(|| ApiError::new(codes::INVALID_QUEUE_ID).with("queue_id", queue))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct GetByTaskRequest {
     task: String,
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bson::doc;
 use clearml_documents::{Change, Collection, DocumentStoreExt, Filter, Find};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
@@ -15,7 +16,7 @@ use crate::{
     api::{ApiError, ApiResult, Call, codes},
 };
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct AddTaskRequest {
     queue: String,
     task: String,
@@ -37,7 +38,7 @@ async fn set_execution_queue(app: &App, task: &str, queue: &str) -> ApiResult<()
     Ok(())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct RemoveTaskRequest {
     queue: String,
     task: String,
@@ -55,7 +56,7 @@ pub(crate) async fn remove_task(app: Arc<App>, call: Arc<Call>, request: RemoveT
     Ok(doc! { "removed": removed as i64 }.into())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct ClearQueueRequest {
     queue: String,
 }
@@ -73,7 +74,7 @@ pub(crate) async fn clear_queue(app: Arc<App>, call: Arc<Call>, request: ClearQu
     Ok(doc! { "removed_tasks": released }.into())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct NextTaskRequest {
     queue: String,
     task: Option<String>,
@@ -101,7 +102,7 @@ pub(crate) async fn get_next_task(app: Arc<App>, call: Arc<Call>, request: NextT
     Ok(answer.into())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct MoveRequest {
     queue: String,
     task: String,
@@ -135,7 +136,7 @@ async fn reposition(app: &App, call: &Call, request: &MoveRequest, to: Move) -> 
     Ok(doc! { "position": position as i64 }.into())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct MoveToQueueRequest {
     queue: String,
     task: String,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bson::{Bson, Document, doc};
 use clearml_documents::{Change, Collection, DocumentStoreExt, Filter, Find, Update};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
@@ -25,7 +26,7 @@ use crate::{
     },
 };
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct CreateRequest {
     name: String,
     project: Option<String>,
@@ -63,7 +64,7 @@ pub(super) async fn create(app: Arc<App>, call: Arc<Call>, request: CreateReques
     Ok(doc! {"id": id, "project_id": project}.into())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct UpdateRequest {
     task: String,
     name: Option<String>,
@@ -116,7 +117,7 @@ pub(super) async fn update(app: Arc<App>, call: Arc<Call>, request: UpdateReques
     Ok(doc! {"updated": updated as i64, "fields": fields}.into())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct MoveRequest {
     task: String,
     project: Option<String>,
@@ -158,7 +159,7 @@ async fn own_project_name(app: &App, call: &Call, id: &str) -> ApiResult<String>
 }
 
 /// A report, and why.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct ReportRequest {
     task: String,
     #[serde(default)]
@@ -202,7 +203,7 @@ async fn retag(app: &App, call: &Call, request: ReportRequest, change: Change) -
     Ok(update_report(app, &report, update).await? as i64)
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct DeleteRequest {
     task: String,
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bson::{Bson, Document, doc};
 use clearml_documents::{Collection, DocumentStoreExt, Filter, Find};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
@@ -44,7 +45,7 @@ pub(crate) async fn server_uid(app: &App) -> Result<Option<Bson>, ApiError> {
 }
 
 /// `server.config`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct ConfigRequest {
     /// Dotted path of a part.
     path: Option<String>,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bson::{Bson, Document, doc};
 use clearml_documents::{Change, Collection, DocumentStoreExt, Filter, Find};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
 };
 
 /// `server.report_stats_option`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct ReportStatsOptionRequest {
     enabled: Option<bool>,
 }

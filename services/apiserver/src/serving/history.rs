@@ -7,6 +7,7 @@ use std::{
 
 use bson::{Bson, Document, doc};
 use clearml_events::{BucketRange, ServingAggregate, ServingBucket, ServingField, ServingQuery};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
 };
 
 /// A figure that has a history.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum MetricType {
     #[default]
@@ -116,7 +117,7 @@ impl MetricType {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct HistoryRequest {
     endpoint_url: String,
     /// Seconds since the epoch.

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bson::{Bson, DateTime, Document, doc};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::registry::{self, Container};
@@ -44,7 +45,7 @@ fn endpoint(url: &str, containers: &[Container]) -> Document {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct DetailsRequest {
     endpoint_url: String,
 }

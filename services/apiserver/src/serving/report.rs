@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bson::{Bson, Document, doc};
 use clearml_events::ServingSample;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
@@ -119,7 +120,7 @@ pub(super) async fn register_container(app: Arc<App>, call: Arc<Call>, request: 
     Ok(doc! {}.into())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct UnregisterRequest {
     container_id: String,
 }

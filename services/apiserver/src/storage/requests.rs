@@ -1,12 +1,13 @@
 //! What the endpoints of `storage` are asked.
 
 use bson::{Bson, Document};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::api::Patch;
 
 /// `storage.set_settings`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct SetSettingsRequest {
     pub(super) aws: Option<AwsRequest>,
     pub(super) google: Option<GoogleRequest>,
@@ -14,14 +15,14 @@ pub(super) struct SetSettingsRequest {
 }
 
 /// `storage.reset_settings`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct ResetSettingsRequest {
     #[serde(default)]
     pub(super) keys: Vec<ProviderName>,
 }
 
 /// A provider, as stored and as named in requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum ProviderName {
     Azure,
@@ -40,7 +41,7 @@ impl ProviderName {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct AwsRequest {
     key: Option<String>,
     secret: Option<String>,
@@ -52,7 +53,7 @@ pub(super) struct AwsRequest {
     buckets: Vec<AwsBucketRequest>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 struct AwsBucketRequest {
     bucket: Option<String>,
     subdir: Option<String>,
@@ -72,7 +73,7 @@ struct AwsBucketRequest {
     use_credentials_chain: Patch<bool>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct GoogleRequest {
     project: Option<String>,
     pub(super) credentials_json: Option<String>,
@@ -80,7 +81,7 @@ pub(super) struct GoogleRequest {
     buckets: Vec<GoogleBucketRequest>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 struct GoogleBucketRequest {
     bucket: Option<String>,
     subdir: Option<String>,
@@ -88,13 +89,13 @@ struct GoogleBucketRequest {
     credentials_json: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct AzureRequest {
     #[serde(default)]
     containers: Vec<AzureContainerRequest>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 struct AzureContainerRequest {
     account_name: Option<String>,
     account_key: Option<String>,

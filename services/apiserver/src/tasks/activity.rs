@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bson::{Document, doc};
 use clearml_documents::{Change, Collection, DocumentStoreExt, Filter, Find};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
@@ -17,7 +18,7 @@ use crate::{
 };
 
 /// Request of `tasks.set_requirements`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct SetRequirements {
     task: String,
     requirements: Object,

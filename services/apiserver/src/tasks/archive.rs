@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bson::{Bson, Document, doc};
 use clearml_documents::{Change, Collection, DocumentStoreExt, Filter, Update};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
@@ -22,7 +23,7 @@ const FIELDS: Fields<'static> = Fields::Only(&["type", "enqueue_status", "execut
 /// The system tag of archived tasks.
 const ARCHIVED: &str = "archived";
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct ArchiveRequest {
     #[serde(default)]
     tasks: Vec<String>,
@@ -31,7 +32,7 @@ pub(crate) struct ArchiveRequest {
     include_pipeline_steps: Option<bool>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct ArchiveManyRequest {
     #[serde(default)]
     ids: Vec<String>,

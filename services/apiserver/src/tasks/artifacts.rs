@@ -4,6 +4,7 @@ use std::{cmp::Ordering, sync::Arc};
 
 use bson::{Bson, Document, doc};
 use clearml_documents::{Change, Collection, DocumentStoreExt, Filter, Update};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// Whether a task reads or makes the artifact.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Mode {
     Input,
@@ -39,7 +40,7 @@ impl Mode {
 }
 
 /// One artifact.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct Artifact {
     key: String,
     r#type: String,
@@ -56,11 +57,12 @@ pub(crate) struct Artifact {
     #[serde(default)]
     type_data: Option<TypeData>,
     #[serde(default)]
+    #[schemars(with = "Option<Vec<Vec<String>>>")]
     display_data: Option<Vec<Vec<Bson>>>,
 }
 
 /// What an artifact of this type says of itself.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct TypeData {
     #[serde(default)]
     preview: Option<String>,
@@ -71,7 +73,7 @@ pub(crate) struct TypeData {
 }
 
 /// Request of `tasks.add_or_update_artifacts`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct AddOrUpdateArtifacts {
     task: String,
     #[serde(default)]
@@ -79,7 +81,7 @@ pub(crate) struct AddOrUpdateArtifacts {
 }
 
 /// Names one artifact.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct ArtifactKey {
     key: String,
     #[serde(default)]
@@ -87,7 +89,7 @@ pub(crate) struct ArtifactKey {
 }
 
 /// Request of `tasks.delete_artifacts`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct DeleteArtifacts {
     task: String,
     #[serde(default)]

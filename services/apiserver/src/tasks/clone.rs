@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bson::{Bson, DateTime, Document, doc};
 use clearml_documents::{Collection, DocumentStoreExt};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
@@ -24,14 +25,14 @@ use crate::{
 const NOT_INHERITED: [&str; 2] = ["development", "archived"];
 
 /// An input model of the new task.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct InputModel {
     name: String,
     model: String,
 }
 
 /// Request of `tasks.clone`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 pub(crate) struct CloneTask {
     pub(crate) task: String,
     #[serde(default)]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bson::{Bson, Document, doc};
 use clearml_documents::{Change, Collection, DocumentStoreExt, Filter, Find, Update};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
@@ -19,7 +20,7 @@ use crate::{
 };
 
 /// Request of `tasks.get_configurations`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct GetConfigurations {
     #[serde(default)]
     tasks: Vec<String>,
@@ -28,7 +29,7 @@ pub(crate) struct GetConfigurations {
 }
 
 /// Request of `tasks.get_configuration_names`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct GetConfigurationNames {
     #[serde(default)]
     tasks: Vec<String>,
@@ -37,7 +38,7 @@ pub(crate) struct GetConfigurationNames {
 }
 
 /// One configuration object.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct Item {
     name: String,
     value: String,
@@ -48,7 +49,7 @@ pub(crate) struct Item {
 }
 
 /// Request of `tasks.edit_configuration`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct EditConfiguration {
     task: String,
     #[serde(default)]
@@ -60,7 +61,7 @@ pub(crate) struct EditConfiguration {
 }
 
 /// Request of `tasks.delete_configuration`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct DeleteConfiguration {
     task: String,
     #[serde(default)]

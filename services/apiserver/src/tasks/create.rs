@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bson::{Bson, DateTime, Document, doc};
 use clearml_documents::{Collection, DocumentStoreExt};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
@@ -36,7 +37,7 @@ pub(crate) const TASK_FIELDS: [&str; 14] = [
 ];
 
 /// The type of a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum TaskType {
     Training,
@@ -72,7 +73,7 @@ impl TaskType {
 }
 
 /// What a new task must have; all other fields are taken from the request as they are.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[expect(dead_code, reason = "parsed for the check")]
 pub(crate) struct NewTask {
     name: String,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bson::{Bson, Document, doc};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
@@ -17,7 +18,7 @@ use crate::{
 
 const FIELDS: Fields<'static> = Fields::Only(&["enqueue_status", "execution.queue"]);
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct DequeueRequest {
     task: String,
     status_reason: Option<String>,
@@ -26,7 +27,7 @@ pub(crate) struct DequeueRequest {
     new_status: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct DequeueManyRequest {
     #[serde(default)]
     ids: Vec<String>,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bson::{Bson, Document, doc};
 use clearml_documents::{Change, Collection, DocumentStoreExt, Filter, Update};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
@@ -25,7 +26,7 @@ const MERGED: [&str; 4] = ["execution", "script", "models", "output"];
 const QUIET: [&str; 5] = ["name", "comment", "tags", "system_tags", "project"];
 
 /// What `tasks.edit` needs beside the fields of the task.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct Edit {
     task: String,
     #[serde(default)]

@@ -4,22 +4,22 @@ use super::{
     activity, archive, artifacts, clone, configuration, create, delete, dequeue, edit, enqueue, hyperparams,
     models, organize, publish, read, reset, runtime, stop, transitions, update,
 };
-use crate::api::{Endpoint, endpoint};
+use crate::api::{Endpoint, document_endpoint, endpoint};
 
 /// The table of contents of this service.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
         endpoint("tasks.get_by_id", 1, 0, read::get_by_id),
-        endpoint("tasks.get_by_id_ex", 1, 0, read::get_by_id_ex).required(&["id"]),
-        endpoint("tasks.get_all", 1, 0, read::get_all),
-        endpoint("tasks.get_all_ex", 1, 0, read::get_all_ex),
+        document_endpoint("tasks.get_by_id_ex", 1, 0, read::get_by_id_ex).required(&["id"]),
+        document_endpoint("tasks.get_all", 1, 0, read::get_all),
+        document_endpoint("tasks.get_all_ex", 1, 0, read::get_all_ex),
         endpoint("tasks.get_types", 1, 0, read::get_types),
         endpoint("tasks.create", 1, 0, create::create),
         endpoint("tasks.validate", 1, 0, create::validate),
         endpoint("tasks.clone", 1, 0, clone::clone),
         endpoint("tasks.edit", 1, 0, edit::edit),
         endpoint("tasks.update", 1, 0, update::update),
-        endpoint("tasks.update_batch", 1, 0, update::update_batch).batch(),
+        document_endpoint("tasks.update_batch", 1, 0, update::update_batch).batch(),
         endpoint("tasks.set_requirements", 1, 0, activity::set_requirements),
         endpoint("tasks.ping", 1, 0, activity::ping),
         endpoint("tasks.move", 1, 0, organize::move_tasks),

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use bson::{Bson, Document, doc};
 use clearml_documents::{Change, Collection, DocumentStoreExt, Filter};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
@@ -21,7 +22,7 @@ use crate::{
 const FIELDS: Fields<'static> =
     Fields::Only(&["enqueue_status", "execution.queue", "parent", "models.input"]);
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct EnqueueRequest {
     task: String,
     queue: Option<String>,
@@ -33,7 +34,7 @@ pub(crate) struct EnqueueRequest {
     update_execution_queue: Option<bool>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct EnqueueManyRequest {
     #[serde(default)]
     ids: Vec<String>,

@@ -4,6 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use bson::{Bson, Document, doc};
 use clearml_documents::{Change, Collection, DocumentStoreExt, Filter, Update};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
@@ -21,7 +22,7 @@ use crate::{
 const PROPERTIES: &str = "properties";
 
 /// One hyperparameter.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct Parameter {
     section: String,
     name: String,
@@ -33,7 +34,7 @@ pub(crate) struct Parameter {
 }
 
 /// How much [`edit`] replaces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Replace {
     /// Nothing but the given parameters.
@@ -46,7 +47,7 @@ pub(crate) enum Replace {
 }
 
 /// Request of `tasks.edit_hyper_params`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct EditHyperParams {
     task: String,
     #[serde(default)]
@@ -58,7 +59,7 @@ pub(crate) struct EditHyperParams {
 }
 
 /// One parameter or, without a name, one whole section.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct ParameterKey {
     section: String,
     #[serde(default)]
@@ -66,7 +67,7 @@ pub(crate) struct ParameterKey {
 }
 
 /// Request of `tasks.delete_hyper_params`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct DeleteHyperParams {
     task: String,
     #[serde(default)]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bson::doc;
 use clearml_documents::{Change, Collection, DocumentStoreExt, Filter, Update, Write};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
@@ -16,7 +17,7 @@ use crate::{
 };
 
 /// Which list of a task a model is in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ModelType {
     Input,
@@ -33,7 +34,7 @@ impl ModelType {
 }
 
 /// Request of `tasks.add_or_update_model`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct AddOrUpdateModel {
     task: String,
     name: String,
@@ -44,14 +45,14 @@ pub(crate) struct AddOrUpdateModel {
 }
 
 /// Names one model of a task.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct ModelName {
     name: String,
     r#type: ModelType,
 }
 
 /// Request of `tasks.delete_models`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct DeleteModels {
     task: String,
     #[serde(default)]

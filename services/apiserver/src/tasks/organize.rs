@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use bson::{Document, doc};
 use clearml_documents::{Collection, Filter};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
@@ -21,7 +22,7 @@ use crate::{
 };
 
 /// Request of `tasks.move`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct Move {
     #[serde(default)]
     ids: Vec<String>,
@@ -32,7 +33,7 @@ pub(crate) struct Move {
 }
 
 /// Request of `tasks.update_tags`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct UpdateTags {
     #[serde(default)]
     ids: Vec<String>,

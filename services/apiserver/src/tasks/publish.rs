@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bson::{Bson, Document, doc};
 use clearml_documents::{Change, Collection, DocumentStoreExt, Filter};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
@@ -28,7 +29,7 @@ pub(crate) struct Publish {
 
 const FIELDS: Fields<'static> = Fields::Only(&["models.output", "output"]);
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct PublishRequest {
     task: String,
     status_reason: Option<String>,
@@ -37,7 +38,7 @@ pub(crate) struct PublishRequest {
     publish_model: Option<bool>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct PublishManyRequest {
     #[serde(default)]
     ids: Vec<String>,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bson::{Bson, Document, doc};
 use clearml_documents::{Collection, Filter};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// Request of `tasks.get_types`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct GetTypes {
     #[serde(default)]
     projects: Vec<String>,

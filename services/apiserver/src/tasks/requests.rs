@@ -1,24 +1,25 @@
 //! Request forms that several endpoints share.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::api::{ApiError, ApiResult};
 
 /// Names one task.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct ByTask {
     pub(crate) task: String,
 }
 
 /// Names tasks, as the hyperparameter endpoints spell it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct ByTasks {
     #[serde(default)]
     pub(crate) tasks: Vec<String>,
 }
 
 /// Names tasks, as the operations on several tasks spell it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct ByIds {
     #[serde(default)]
     pub(crate) ids: Vec<String>,

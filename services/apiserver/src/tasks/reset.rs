@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bson::{Bson, Document, doc};
 use clearml_documents::{Change, Update};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
@@ -18,7 +19,7 @@ use crate::{
     queues::entries,
 };
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct ResetRequest {
     task: String,
     force: Option<bool>,
@@ -28,7 +29,7 @@ pub(crate) struct ResetRequest {
     delete_external_artifacts: Option<bool>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct ResetManyRequest {
     #[serde(default)]
     ids: Vec<String>,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bson::doc;
 use clearml_documents::{Change, Collection, DocumentStoreExt, Filter, Update};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
@@ -17,7 +18,7 @@ use crate::{
 };
 
 /// Request of `tasks.edit_runtime`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct EditRuntime {
     task: String,
     #[serde(default)]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bson::Document;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
@@ -19,7 +20,7 @@ use crate::{
 const FIELDS: Fields<'static> =
     Fields::Only(&["type", "system_tags", "execution.queue", "last_worker", "last_update"]);
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct StopRequest {
     task: String,
     status_reason: Option<String>,
@@ -27,7 +28,7 @@ pub(crate) struct StopRequest {
     include_pipeline_steps: Option<bool>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct StopManyRequest {
     #[serde(default)]
     ids: Vec<String>,

@@ -1,17 +1,18 @@
 //! Requests of `users`.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::api::{Any, Object};
 
 /// `users.get_by_id`, `users.delete`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct UserRequest {
     pub(super) user: String,
 }
 
 /// `users.create`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct CreateRequest {
     pub(super) id: String,
     pub(super) company: String,
@@ -22,7 +23,7 @@ pub(super) struct CreateRequest {
 }
 
 /// `users.update`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct UpdateRequest {
     pub(super) user: String,
     pub(super) name: Option<Any>,
@@ -31,7 +32,7 @@ pub(super) struct UpdateRequest {
 }
 
 /// `users.set_preferences`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct SetPreferencesRequest {
     pub(super) preferences: Object,
     /// Whether the answer holds all preferences; default true.

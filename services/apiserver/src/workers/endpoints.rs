@@ -1,7 +1,7 @@
 //! The endpoints of `workers`: name, first version, access, handler.
 
 use super::{read, register, statistics};
-use crate::api::{Endpoint, endpoint};
+use crate::api::{Endpoint, document_endpoint, endpoint};
 
 /// The table of contents of this service.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
@@ -11,8 +11,8 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         endpoint("workers.register", 2, 4, register::register),
         endpoint("workers.unregister", 2, 4, register::unregister),
         endpoint("workers.status_report", 2, 4, register::status_report),
-        endpoint("workers.get_metric_keys", 2, 4, statistics::get_metric_keys),
-        endpoint("workers.get_stats", 2, 4, statistics::get_stats),
-        endpoint("workers.get_activity_report", 2, 4, statistics::get_activity_report),
+        document_endpoint("workers.get_metric_keys", 2, 4, statistics::get_metric_keys),
+        document_endpoint("workers.get_stats", 2, 4, statistics::get_stats),
+        document_endpoint("workers.get_activity_report", 2, 4, statistics::get_activity_report),
     ]
 }

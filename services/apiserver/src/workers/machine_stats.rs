@@ -2,6 +2,7 @@
 
 use bson::Bson;
 use clearml_events::WorkerSample;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::api::Object;
@@ -33,7 +34,7 @@ fn is_metric(name: &str) -> bool {
 }
 
 /// Figures of a machine: numbers, or lists with a number for each processor.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct MachineStats(Object);
 
 impl MachineStats {

@@ -4,6 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use bson::{Bson, Document, doc};
 use clearml_documents::{Collection, Filter, Find};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::registry::{self, Named, Worker};
@@ -16,7 +17,7 @@ use crate::{
 /// `last_seen` of a list, seconds.
 const DEFAULT_LAST_SEEN: i64 = 3600;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct ListRequest {
     /// Seconds; 0: no matter when.
     #[serde(default)]

@@ -4,6 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use bson::{Bson, Document, doc};
 use clearml_documents::{Change, Collection, DocumentStoreExt, Filter, Find, Returned};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
@@ -17,7 +18,7 @@ use crate::{
     tasks::{access::invalid_task_id, touch},
 };
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct RegisterRequest {
     worker: String,
     /// Seconds.
@@ -33,7 +34,7 @@ pub(crate) struct RegisterRequest {
 }
 
 /// What one task of a worker uses.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 struct Resources {
     cpu_usage: Option<f64>,
     gpu_usage: Option<f64>,
@@ -134,7 +135,7 @@ async fn set_resources(app: &App, company: &str, queues: &[String], resources: &
     Ok(())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct UnregisterRequest {
     worker: String,
 }
@@ -149,7 +150,7 @@ pub(crate) async fn unregister(app: Arc<App>, call: Arc<Call>, request: Unregist
     Ok(doc! {}.into())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct StatusReport {
     worker: String,
     /// Of the machine statistics, milliseconds since the epoch.

@@ -3,7 +3,7 @@
 //!
 //! The catalogue is found as in [`crate::catalogue`]; without it this test does nothing.
 
-mod requests;
+pub mod requests;
 mod schema;
 
 use std::{collections::BTreeSet, fs, path::Path};
@@ -20,15 +20,15 @@ use crate::{
 use requests::{Body, Invalid, Shared};
 use schema::Schema;
 
-struct Endpoint {
-    name: String,
+pub struct Endpoint {
+    pub name: String,
     /// Of all versions, oldest first.
     versions: Vec<(String, Value)>,
-    definitions: Value,
+    pub definitions: Value,
 }
 
 impl Endpoint {
-    fn newest(&self) -> &Value {
+    pub fn newest(&self) -> &Value {
         &self.versions.last().unwrap().1
     }
 
@@ -38,7 +38,7 @@ impl Endpoint {
 }
 
 /// All endpoints of the catalogue, by name.
-fn read(folder: &Path) -> Vec<Endpoint> {
+pub fn read(folder: &Path) -> Vec<Endpoint> {
     let mut endpoints = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -66,7 +66,7 @@ fn read(folder: &Path) -> Vec<Endpoint> {
 }
 
 /// Somebody who may call the endpoint.
-async fn caller(world: &World, endpoint: &str) -> (Client, Access) {
+pub async fn caller(world: &World, endpoint: &str) -> (Client, Access) {
     let registry = registry();
     let access = registry.iter().find(|(name, _)| *name == endpoint).map(|(_, forms)| forms[0].access);
     match access {
@@ -80,7 +80,7 @@ async fn caller(world: &World, endpoint: &str) -> (Client, Access) {
     }
 }
 
-async fn send(client: &Client, endpoint: &str, body: Body) -> Response {
+pub async fn send(client: &Client, endpoint: &str, body: Body) -> Response {
     match body {
         Body::Json(request) => client.call(endpoint, request).await,
         Body::Lines(lines) => client.lines(endpoint, &lines).await,

@@ -12,6 +12,7 @@ mod events;
 mod lifecycle;
 mod login;
 mod models;
+mod openapi;
 mod organization;
 mod pipelines;
 mod projects;

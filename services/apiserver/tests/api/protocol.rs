@@ -6,7 +6,7 @@ use axum::body::Body;
 use bson::{Document, doc};
 use clearml_apiserver::{
     App,
-    api::{Access, ApiResult, Call, Registry, Reply, endpoint},
+    api::{Access, ApiResult, Call, Registry, Reply, document_endpoint},
 };
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
@@ -55,19 +55,19 @@ async fn echo_server_with(change: impl FnOnce(&mut clearml_apiserver::Settings))
         Ok(Reply::Json(b"{\"a\":[1,2]}".to_vec()))
     }
     let registry = Registry::new([
-        endpoint("test.echo", 1, 0, echo).access(Access::Open),
-        endpoint("test.echo_batch", 1, 0, echo).access(Access::Open).batch(),
-        endpoint("test.versions", 1, 0, echo).access(Access::Open),
-        endpoint("test.versions", 2, 9, newer).access(Access::Open),
-        endpoint("test.late", 2, 13, newer).access(Access::Open),
-        endpoint("test.required", 1, 0, echo).access(Access::Open).required(&["name", "id"]),
-        endpoint("test.panics", 1, 0, panics).access(Access::Open),
-        endpoint("test.unserializable", 1, 0, unserializable).access(Access::Open),
-        endpoint("test.values", 1, 0, values).access(Access::Open),
-        endpoint("test.file", 1, 0, file).access(Access::Open),
-        endpoint("test.long", 1, 0, long).access(Access::Open),
-        endpoint("test.json", 1, 0, json).access(Access::Open),
-        endpoint("test.closed", 1, 0, echo),
+        document_endpoint("test.echo", 1, 0, echo).access(Access::Open),
+        document_endpoint("test.echo_batch", 1, 0, echo).access(Access::Open).batch(),
+        document_endpoint("test.versions", 1, 0, echo).access(Access::Open),
+        document_endpoint("test.versions", 2, 9, newer).access(Access::Open),
+        document_endpoint("test.late", 2, 13, newer).access(Access::Open),
+        document_endpoint("test.required", 1, 0, echo).access(Access::Open).required(&["name", "id"]),
+        document_endpoint("test.panics", 1, 0, panics).access(Access::Open),
+        document_endpoint("test.unserializable", 1, 0, unserializable).access(Access::Open),
+        document_endpoint("test.values", 1, 0, values).access(Access::Open),
+        document_endpoint("test.file", 1, 0, file).access(Access::Open),
+        document_endpoint("test.long", 1, 0, long).access(Access::Open),
+        document_endpoint("test.json", 1, 0, json).access(Access::Open),
+        document_endpoint("test.closed", 1, 0, echo),
     ]);
     TestServer::with_endpoints(change, Arc::new(registry)).await
 }

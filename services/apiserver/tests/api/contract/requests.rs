@@ -326,6 +326,11 @@ async fn queues(world: &World, action: &str) -> Option<Value> {
             let (queue, task) = queued(world).await;
             json!({"queue": queue, "task": task})
         }
+        "get_by_task_id" => json!({"task": queued(world).await.1}),
+        "move_task_to_queue" => {
+            let (queue, task) = queued(world).await;
+            json!({"queue": queue, "task": task, "target_queue": self::queue(world).await})
+        }
         "get_queue_metrics" => with(range(), &json!({"queue_ids": [queued(world).await.0]})),
         "add_or_update_metadata" => {
             json!({"queue": queue(world).await, "metadata": [{"key": "k", "type": "t", "value": "v"}]})
@@ -434,7 +439,7 @@ async fn organization(world: &World, shared: &Shared, action: &str) -> Option<Va
         }),
         "prepare_download_for_get_all" => download,
         "download_for_get_all" => world.ok("organization.prepare_download_for_get_all", download).await,
-        "get_project_usages" => {
+        "get_project_usages" | "get_project_workloads" => {
             json!({"projects": [shared.project], "from_date": "2023-11-14", "to_date": "2023-11-15", "include_development": true})
         }
         _ => return None,
@@ -447,6 +452,7 @@ async fn pipelines(world: &World, action: &str) -> Option<Value> {
         doc! {"type": "controller", "project": &project, "system_tags": ["pipeline"], "execution": {}};
     let first = task_with(world, controller.clone()).await;
     Some(match action {
+        "check_new_run" => json!({"task": first, "new_project_name": ""}),
         "start_pipeline" => json!({"task": first, "queue": queue(world).await, "verify_watched_queue": true}),
         "delete_runs" => {
             task_with(world, controller).await;
