@@ -2,8 +2,9 @@
 
 DATA_DIR ?=
 SDK := tests/sdk/.venv
+OPENAPI := tests/openapi/.venv
 
-.PHONY: run build web test lint test-rust test-web test-cluster test-faults test-sdk test-browser test-deploy bench clean
+.PHONY: run build web test lint test-rust test-web test-cluster test-faults test-sdk test-openapi test-browser test-deploy bench clean
 .NOTPARALLEL:
 
 run: build
@@ -21,7 +22,7 @@ web: web/node_modules/.package-lock.json
 web/node_modules/.package-lock.json: web/package-lock.json
 	npm --prefix web ci --no-audit --no-fund --loglevel=error
 
-test: prepare-test lint test-web test-rust test-cluster test-faults test-sdk test-browser test-deploy
+test: prepare-test lint test-web test-rust test-cluster test-faults test-sdk test-openapi test-browser test-deploy
 
 lint:
 	cargo fmt --all --check
@@ -64,6 +65,15 @@ $(SDK)/installed: tests/sdk/requirements.txt
 test-sdk: target/debug/clearml-server $(SDK)/installed
 	cd tests/sdk && CLEARML_SERVER_BINARY=$(CURDIR)/$< .venv/bin/pytest -n 3 --dist worksteal
 
+$(OPENAPI)/installed: tests/openapi/requirements.txt
+	python3 -m venv $(OPENAPI)
+	$(OPENAPI)/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+# The description of the API: valid, and true of what the server answers to inputs that schemathesis makes from it.
+test-openapi: target/debug/clearml-server $(OPENAPI)/installed
+	cd tests/openapi && CLEARML_SERVER_BINARY=$(CURDIR)/$< .venv/bin/pytest -q
+
 tests/web/node_modules/.package-lock.json: tests/web/package-lock.json
 	npm --prefix tests/web ci --no-audit --no-fund --loglevel=error
 
@@ -80,6 +90,6 @@ bench:
 	for bench in start events tasks histogram files; do target/release/clearml-bench $$bench || exit 1; done
 
 clean:
-	rm -rf target web/dist web/node_modules tests/web/node_modules $(SDK)
+	rm -rf target web/dist web/node_modules tests/web/node_modules $(SDK) $(OPENAPI)
 
 FORCE:
