@@ -41,6 +41,12 @@ impl LocalFiles {
         Ok(Self { root: Arc::new(root) })
     }
 
+    /// Opens a directory to read from: nothing is made and nothing removed.
+    pub fn open_to_read(directory: &Path) -> FileResult<Self> {
+        let root = Dir::open_ambient_dir(directory, cap_std::ambient_authority())?;
+        Ok(Self { root: Arc::new(root) })
+    }
+
     /// Runs file system work where it may block.
     async fn blocking<T: Send + 'static>(
         &self,

@@ -1,6 +1,6 @@
 //! Files: a list in parts, and the files themselves beside it.
 
-use std::{collections::HashSet, path::PathBuf, sync::Arc};
+use std::{collections::HashSet, sync::Arc};
 
 use clearml_files::{ByteStream, Entry, FileError, FilePath, FileStore, LocalFiles};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -35,14 +35,15 @@ pub(crate) async fn export(exporter: &mut Exporter<'_>) -> TransferResult<()> {
     }
     exporter.begin(Stage::Files, None);
     let known = known(exporter).await?;
-    let copies = open(exporter.archive.files()).await?;
+    let folder = exporter.archive.files();
+    let copies = blocking(move || Ok(LocalFiles::open(&folder)?)).await?;
     let source = Arc::clone(&exporter.stores.files);
     let files = source.list().try_filter(|(path, _)| std::future::ready(!known.contains(path.as_str())));
     let mut chunks = files.try_chunks(PART);
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|error| error.1)?;
         let mut copying = stream::iter(chunk)
-            .map(|(path, _)| archived(source.as_ref(), copies.as_ref(), path))
+            .map(|(path, _)| archived(source.as_ref(), &copies, path))
             .buffer_unordered(PARALLEL);
         let mut lines = Vec::new();
         while let Some(line) = copying.try_next().await? {
@@ -74,10 +75,6 @@ async fn known(exporter: &Exporter<'_>) -> TransferResult<HashSet<String>> {
         Ok(known)
     })
     .await
-}
-
-async fn open(folder: PathBuf) -> TransferResult<Arc<dyn FileStore>> {
-    blocking(move || Ok(Arc::new(LocalFiles::open(&folder)?) as Arc<dyn FileStore>)).await
 }
 
 /// Copies a file into the archive; its line, or `None` if it is gone.
@@ -122,12 +119,17 @@ async fn read(store: &dyn FileStore, path: &FilePath) -> Result<Option<(u64, Byt
 
 /// Brings the files of a part into the store.
 pub(crate) async fn import(importer: &mut Importer<'_>, reader: PartReader) -> TransferResult<()> {
-    let copies = open(importer.archive.files()).await?;
+    let folder = importer.archive.files();
+    let copies = blocking(move || {
+        LocalFiles::open_to_read(&folder)
+            .map_err(|error| TransferError::File { path: folder.display().to_string(), error })
+    })
+    .await?;
     let target = Arc::clone(&importer.stores.files);
     let mut chunks = reader.chunks::<Line, Line>(PART, Ok);
     while let Some(chunk) = chunks.recv().await {
         let mut copying = stream::iter(chunk?)
-            .map(|line| restored(copies.as_ref(), target.as_ref(), line))
+            .map(|line| restored(&copies, target.as_ref(), line))
             .buffer_unordered(PARALLEL);
         while let Some(()) = copying.try_next().await? {
             importer.advance(1);

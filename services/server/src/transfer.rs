@@ -4,10 +4,10 @@ mod progress;
 
 use std::{io::Write, path::Path};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clearml_apiserver::startup::{set_shared_secrets, shared_secrets};
 use clearml_config::{
-    CommonOptions, GeneratedSecrets, Loaded, Locking,
+    CommonOptions, DataDir, GeneratedSecrets, Loaded, Locking,
     settings::{Program, StoreKind},
 };
 use clearml_fileserver::FileServer;
@@ -18,6 +18,7 @@ use progress::Display;
 
 /// Writes everything into a folder.
 pub(crate) async fn export(common: &CommonOptions, folder: &Path) -> anyhow::Result<()> {
+    check_data_dir(common)?;
     let loaded = common.load(Program::AllInOne, Locking::Alone)?;
     let _log = init_logging(&loaded.settings.telemetry.log)?;
     let stores = open(&loaded).await?;
@@ -57,6 +58,17 @@ pub(crate) async fn import(common: &CommonOptions, folder: &Path) -> anyhow::Res
             std::io::stderr(),
             "warning: {rejected} events are in the archive alone, see the log: the store can't hold them"
         )?;
+    }
+    Ok(())
+}
+
+/// An archive of a data directory that a slip has named is nobody's wish.
+fn check_data_dir(common: &CommonOptions) -> anyhow::Result<()> {
+    let (config, environment) = common.read()?;
+    let is_embedded = config.store_choice(Program::AllInOne)?.documents == StoreKind::Embedded;
+    let path = common.data_dir.clone().unwrap_or_else(|| DataDir::default_path(&environment));
+    if is_embedded && !path.is_dir() {
+        bail!("there is no data directory {}; hint: say where it is with --data-dir", path.display());
     }
     Ok(())
 }

@@ -105,6 +105,18 @@ fn a_running_server_is_left_alone() {
 }
 
 #[test]
+fn there_is_no_archive_of_nothing() {
+    let folder = folder();
+    let at = |name: &str| folder.path().join(name);
+    let archive = at("archive").to_str().unwrap().to_owned();
+    let message = refused(&at("nothing"), &["export", &archive]);
+    assert!(message.contains("there is no data directory"), "{message}");
+    let message = refused(&at("nothing"), &["import", &archive]);
+    assert!(message.contains("manifest.json"), "{message}");
+    assert!(!at("archive").exists());
+}
+
+#[test]
 fn half_of_the_data_is_not_served() {
     let folder = folder();
     let at = |name: &str| folder.path().join(name);
