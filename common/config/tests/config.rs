@@ -5,7 +5,8 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use clearml_config::{
-    Config, ConfigError, DataDir, Environment, GeneratedSecrets, Settings, Sources, config_directories,
+    Config, ConfigError, DataDir, Environment, GeneratedSecrets, Secret, Settings, Sources,
+    config_directories,
     settings::{Program, StoreChoice, StoreKind},
 };
 
@@ -318,6 +319,24 @@ fn secrets_are_generated_once_and_private() {
     let error = GeneratedSecrets::load_or_create(&path).unwrap_err().to_string();
     assert!(error.starts_with(&path.display().to_string()), "{error}");
     assert_eq!(fs::read_to_string(&path).unwrap(), "{\"secure", "a damaged file is not replaced");
+}
+
+#[test]
+fn secrets_of_another_server_are_adopted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secrets.json");
+    GeneratedSecrets::load_or_create(&path).unwrap();
+    let own = fs::read_to_string(&path).unwrap();
+    let secrets = [
+        ("secure.auth.token_secret".to_owned(), Secret::from("from elsewhere")),
+        ("secure.unknown".to_owned(), Secret::from("of a newer version")),
+    ];
+    GeneratedSecrets::adopt(&path, secrets).unwrap();
+    let adopted = fs::read_to_string(&path).unwrap();
+    assert!(adopted.contains("from elsewhere") && !adopted.contains("of a newer version"), "{adopted}");
+    let same = own.lines().filter(|line| adopted.contains(*line)).count();
+    assert_eq!(same, adopted.lines().count() - 1, "the others stay");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
 #[test]
