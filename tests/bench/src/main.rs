@@ -7,8 +7,9 @@ mod histogram;
 mod measure;
 mod start;
 mod tasks;
+mod transfer;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand};
 
@@ -60,6 +61,24 @@ enum Bench {
         #[arg(long, default_value_t = 3)]
         runs: u32,
     },
+    /// `export` and `import` of a server with much in it, there and back.
+    Transfer {
+        #[arg(long, default_value_t = 10_000)]
+        tasks: u64,
+        #[arg(long, default_value_t = 5_000_000)]
+        events: u64,
+        #[arg(long, default_value_t = 1_000)]
+        files: u64,
+        /// Through MongoDB, Elasticsearch and S3: the variables that `make test` takes say where they are.
+        #[arg(long)]
+        cluster: bool,
+        /// Kill each command after so many seconds, then later and later, and have it go on.
+        #[arg(long)]
+        kill_after: Option<u64>,
+        /// Where there is room for several copies of it all; by default beside the server's binary.
+        #[arg(long)]
+        folder: Option<PathBuf>,
+    },
 }
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
@@ -73,6 +92,11 @@ async fn main() -> anyhow::Result<()> {
         Bench::Tasks { count } => tasks::run(&options.server, count).await,
         Bench::Histogram { points } => histogram::run(&options.server, points).await,
         Bench::Bodies { at_once } => bodies::run(&options.server, at_once).await,
+        Bench::Transfer { tasks, events, files, cluster, kill_after, folder } => {
+            let amount = transfer::Amount { tasks, events, files };
+            let kill_after = kill_after.map(Duration::from_secs);
+            transfer::run(&options.server, folder, amount, cluster, kill_after).await
+        }
         Bench::Files { size_mb, runs } => files::run(&options.server, size_mb, runs).await,
     }
 }
