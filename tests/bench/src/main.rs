@@ -4,6 +4,7 @@ mod bodies;
 mod events;
 mod files;
 mod histogram;
+mod listing;
 mod measure;
 mod start;
 mod tasks;
@@ -43,6 +44,19 @@ enum Bench {
     Tasks {
         #[arg(long, default_value_t = 100_000)]
         count: usize,
+    },
+    /// Lists, searches, counts and statistics over very many tasks.
+    Listing {
+        #[arg(long, default_value_t = 1_000_000)]
+        tasks: usize,
+        #[arg(long, default_value_t = 2_000)]
+        projects: usize,
+        /// Filled at the first use and kept; without it the tasks are loaded anew and thrown away.
+        #[arg(long)]
+        data_dir: Option<PathBuf>,
+        /// Repetitions of each call.
+        #[arg(long, default_value_t = 50)]
+        runs: u32,
     },
     /// `events.scalar_metrics_iter_histogram`.
     Histogram {
@@ -90,6 +104,10 @@ async fn main() -> anyhow::Result<()> {
             events::run(&options.server, &clients, batch, seconds).await
         }
         Bench::Tasks { count } => tasks::run(&options.server, count).await,
+        Bench::Listing { tasks, projects, data_dir, runs } => {
+            let size = listing::Size { tasks, projects };
+            listing::run(&options.server, size, data_dir, runs).await
+        }
         Bench::Histogram { points } => histogram::run(&options.server, points).await,
         Bench::Bodies { at_once } => bodies::run(&options.server, at_once).await,
         Bench::Transfer { tasks, events, files, cluster, kill_after, folder } => {

@@ -51,7 +51,7 @@ pub(crate) async fn run(binary: &Path, count: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn task(project: &Value, index: usize) -> Value {
+pub(crate) fn task(project: &Value, index: usize) -> Value {
     let kinds = ["training", "testing", "inference", "data_processing"];
     json!({
         "name": format!("run {index} adam lr=0.{}", index % 1000),

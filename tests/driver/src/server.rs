@@ -26,39 +26,58 @@ pub struct Credentials {
     pub secret: String,
 }
 
-/// A data directory that outlives the servers on it; removed when dropped.
+/// A data directory that outlives the servers on it.
 pub struct DataDir {
-    folder: TempDir,
+    folder: Folder,
     /// Known once a server has started on it.
     pub credentials: Option<Credentials>,
 }
 
+/// The folder around a data directory.
+enum Folder {
+    /// Removed when dropped.
+    Passing(TempDir),
+    /// Of the caller, who keeps it.
+    Kept(PathBuf),
+}
+
 impl DataDir {
     /// An empty one beside the binary, not in /tmp: that may be in memory, and durability has to cost what
-    /// it costs.
+    /// it costs. Removed when dropped.
     pub fn beside(binary: &Path) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir_in(binary.parent().context("no folder")?)?;
-        Ok(Self { folder, credentials: None })
+        Ok(Self { folder: Folder::Passing(folder), credentials: None })
+    }
+
+    /// The one in a folder that the caller keeps, with the credentials that an earlier use of it brought.
+    pub fn kept(folder: PathBuf, credentials: Option<Credentials>) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(&folder)?;
+        Ok(Self { folder: Folder::Kept(folder), credentials })
     }
 
     /// The data directory itself.
     pub fn path(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.parent().join("data")
     }
 
     /// The folder around the data directory.
     pub fn parent(&self) -> &Path {
-        self.folder.path()
+        match &self.folder {
+            Folder::Passing(folder) => folder.path(),
+            Folder::Kept(folder) => folder,
+        }
     }
 
     /// What the servers logged.
     pub fn log(&self) -> PathBuf {
-        self.folder.path().join("server.log")
+        self.parent().join("server.log")
     }
 
     /// Keeps it for somebody to look at.
     pub fn keep(&mut self) {
-        self.folder.disable_cleanup(true);
+        if let Folder::Passing(folder) = &mut self.folder {
+            folder.disable_cleanup(true);
+        }
     }
 
     /// Starts a server on it.
