@@ -15,6 +15,7 @@ use crate::{
 pub(crate) const PATHS: &[&str] = &[
     "_id",
     "name",
+    "comment",
     "project",
     "company",
     "active_duration",
@@ -22,6 +23,7 @@ pub(crate) const PATHS: &[&str] = &[
     "created",
     "execution.queue",
     "tags",
+    "system_tags",
     "models.input.model",
     "runtime.x",
     "runtime.odd 'key\"%2E",
@@ -29,11 +31,45 @@ pub(crate) const PATHS: &[&str] = &[
     "list",
 ];
 
-pub(crate) struct Dice(pub(crate) SmallRng);
+/// Texts with letters that patterns equate, if case does not matter, though upper and lower case say otherwise.
+const ODD_LETTERS: &[&str] =
+    &["\u{17f}un \u{212a}ey", "SUN KEY", "Stra\u{1e9e}e", "stra\u{df}e", "\u{3c3}\u{3c2}\u{3a3}x"];
+
+/// Patterns with and without three literal characters in a row, and some that match the texts above.
+const PATTERNS: &[&str] = &[
+    "^a",
+    "b$",
+    "",
+    "^a9$",
+    "1",
+    "^10",
+    "run 1",
+    "Run (9|10)",
+    "adam|archived",
+    "n \\d+ of",
+    "^Run 1",
+    "^run",
+    "(?i)ADAM$",
+    "of (?=ad)",
+    "a{2}",
+    "chiv.*",
+    "sun k",
+    "stra.e",
+    "stra\u{df}e",
+    "\u{3c3}{3}",
+];
+
+/// The source of chance, and whether texts have odd letters: stand-ins of stores may not know these.
+pub(crate) struct Dice(pub(crate) SmallRng, bool);
 
 impl Dice {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(SmallRng::seed_from_u64(seed))
+        Self(SmallRng::seed_from_u64(seed), false)
+    }
+
+    /// With odd letters in texts.
+    pub(crate) fn with_odd_letters(seed: u64) -> Self {
+        Self(SmallRng::seed_from_u64(seed), true)
     }
 
     pub(crate) fn path(&mut self) -> String {
@@ -45,8 +81,26 @@ impl Dice {
     }
 
     pub(crate) fn text(&mut self) -> String {
-        (*["a", "b", "A", "a10", "a9", "", "ab", "10", "9", "é\u{0}x"].choose(&mut self.0).unwrap())
-            .to_owned()
+        if self.1 && self.chance(0.15) {
+            return (*ODD_LETTERS.choose(&mut self.0).unwrap()).to_owned();
+        }
+        let texts = [
+            "a",
+            "b",
+            "A",
+            "a10",
+            "a9",
+            "",
+            "ab",
+            "10",
+            "9",
+            "é\u{0}x",
+            "Run 10 of adam",
+            "run 9 of ADAM",
+            "archived",
+            "hidden",
+        ];
+        (*texts.choose(&mut self.0).unwrap()).to_owned()
     }
 
     /// Any kind of value: also kinds that a column can't hold.
@@ -79,7 +133,7 @@ impl Dice {
         let texts = |dice: &mut Self| -> Vec<String> {
             (0..dice.0.random_range(0..3)).map(|_| dice.text()).collect()
         };
-        for field in ["name", "project", "company"] {
+        for field in ["name", "comment", "project", "company"] {
             if self.chance(0.8) {
                 let value = if self.chance(0.1) { Bson::Null } else { self.text().into() };
                 document.insert(field, value);
@@ -97,8 +151,10 @@ impl Dice {
         if self.chance(0.5) {
             document.insert("execution", doc! {"queue": self.text()});
         }
-        if self.chance(0.7) {
-            document.insert("tags", texts(self));
+        for field in ["tags", "system_tags"] {
+            if self.chance(0.7) {
+                document.insert(field, texts(self));
+            }
         }
         if self.chance(0.5) {
             let items: Vec<_> =
@@ -129,7 +185,7 @@ impl Dice {
 
     pub(crate) fn filter(&mut self, depth: usize) -> Filter {
         let path = self.path();
-        let kinds = if depth == 0 { 13 } else { 16 };
+        let kinds = if depth == 0 { 14 } else { 17 };
         match self.0.random_range(0..kinds) {
             0 | 1 => Filter::Equal(path, self.value()),
             2 => Filter::NotEqual(path, self.value()),
@@ -141,22 +197,40 @@ impl Dice {
             8 => Filter::NotIn(path, self.values()),
             9 => Filter::ContainsAll(path, self.values()),
             10 => Filter::Exists(path, self.chance(0.5)),
-            11 => Filter::Regex {
-                path,
-                pattern: (*["^a", "b$", "", "^a9$", "1", "^10"].choose(&mut self.0).unwrap()).to_owned(),
-                case_insensitive: self.chance(0.3),
-            },
-            12 if self.chance(0.5) => Filter::Size(path, self.0.random_range(0..3)),
+            11 => self.regex(path),
+            // As a search bar asks.
             12 => {
+                let regex = self.regex(path);
+                let Filter::Regex { pattern, case_insensitive, .. } = &regex else { return regex };
+                let paths = ["name", "_id", "system_tags", "models.input.model"];
+                let others = paths.map(|path| Filter::Regex {
+                    path: path.to_owned(),
+                    pattern: pattern.clone(),
+                    case_insensitive: *case_insensitive,
+                });
+                Filter::Or(std::iter::once(regex.clone()).chain(others).collect())
+            }
+            13 if self.chance(0.5) => Filter::Size(path, self.0.random_range(0..3)),
+            13 => {
                 let inner =
                     Filter::Equal((*["", "model", "x"].choose(&mut self.0).unwrap()).into(), self.value());
                 let array = (*["tags", "models.input", "list"].choose(&mut self.0).unwrap()).to_owned();
                 Filter::ElementMatches(array, Box::new(inner))
             }
-            13 => Filter::And((0..self.0.random_range(0..4)).map(|_| self.filter(depth - 1)).collect()),
-            14 => Filter::Or((0..self.0.random_range(0..4)).map(|_| self.filter(depth - 1)).collect()),
+            14 => Filter::And((0..self.0.random_range(0..4)).map(|_| self.filter(depth - 1)).collect()),
+            15 => Filter::Or((0..self.0.random_range(0..4)).map(|_| self.filter(depth - 1)).collect()),
             _ => self.filter(depth - 1).negate(),
         }
+    }
+
+    /// A word that texts may contain.
+    pub(crate) fn word(&mut self) -> &'static str {
+        ["adam", "archived", "hidden", "10", "a9"].choose(&mut self.0).unwrap()
+    }
+
+    fn regex(&mut self, path: String) -> Filter {
+        let pattern = (*PATTERNS.choose(&mut self.0).unwrap()).to_owned();
+        Filter::Regex { path, pattern, case_insensitive: self.chance(0.4) }
     }
 
     pub(crate) fn values(&mut self) -> Vec<Bson> {

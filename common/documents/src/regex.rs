@@ -1,6 +1,7 @@
 //! Regular expressions as users of Python write them.
 
 mod complaint;
+pub(crate) mod trigrams;
 
 use std::sync::{
     Arc,
@@ -9,6 +10,7 @@ use std::sync::{
 
 use fancy_regex::{Regex, RegexBuilder};
 
+use self::trigrams::Trigrams;
 use crate::{StoreError, StoreResult};
 
 /// Steps that a pattern with look-around may take on one text before it counts as no match.
@@ -75,6 +77,11 @@ impl Pattern {
     /// Whether so many texts took too many steps that the pattern is to be refused.
     pub(crate) fn is_exhausted(&self) -> bool {
         self.exhausted.load(Ordering::Relaxed) >= MAX_EXHAUSTED
+    }
+
+    /// What every text that has a match contains, if that is known.
+    pub(crate) fn trigrams(&self) -> Option<Trigrams> {
+        Trigrams::of(&translate(&self.source), self.case_insensitive)
     }
 
     /// The text that every match starts with, when the pattern is anchored to the start and begins with

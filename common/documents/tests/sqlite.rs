@@ -97,6 +97,66 @@ async fn files_of_version_1_get_the_new_collection() {
     assert!(store.any(Collection::PendingRemoval, Filter::id("a")).await.unwrap());
 }
 
+/// Version 2 had no index of trigrams, no columns for tags that lists leave out, and no index for statistics.
+#[tokio::test]
+async fn files_of_version_2_are_indexed() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(directory.path()).unwrap();
+    let tasks = (0..300).map(|number| {
+        let tags = if number % 3 == 0 { vec!["archived"] } else { vec![] };
+        doc! {"_id": number.to_string(), "name": format!("Run {number}."), "project": "p", "system_tags": tags}
+    });
+    store.write(Collection::Task, tasks.map(Write::Insert).collect()).await.unwrap();
+    drop(store);
+    let connection = Connection::open(file(&directory)).unwrap();
+    connection
+        .execute_batch(
+            "DROP TABLE \"task:trigrams\"; DROP TABLE \"model:trigrams\"; DROP TABLE \"project:trigrams\";
+             DROP INDEX \"index:task(project,completed,started,status,system_tags=archived,company)\";
+             ALTER TABLE task DROP COLUMN \"system_tags=archived\";
+             ALTER TABLE task DROP COLUMN \"system_tags=hidden\";
+             PRAGMA user_version = 2;",
+        )
+        .unwrap();
+    drop(connection);
+
+    let store = SqliteStore::open(directory.path()).unwrap();
+    let count = async |filter| store.count(Collection::Task, filter, false).await.unwrap();
+    let regex = |pattern: &str| Filter::Regex {
+        path: "name".into(),
+        pattern: pattern.into(),
+        case_insensitive: false,
+    };
+    assert_eq!(count(regex("Run 29[0-9]")).await, 10);
+    assert_eq!(count(regex("un 7\\.")).await, 1);
+    assert_eq!(count(Filter::ne("system_tags", "archived")).await, 200);
+    let connection = Connection::open(file(&directory)).unwrap();
+    let version: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+    let indexed: u32 =
+        connection.query_row("SELECT count(*) FROM \"task:trigrams\"", [], |row| row.get(0)).unwrap();
+    assert_eq!((version, indexed), (3, 300));
+}
+
+/// An index that was made for other fields is made anew.
+#[tokio::test]
+async fn trigrams_of_other_fields_are_indexed_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(directory.path()).unwrap();
+    store.insert(Collection::Task, doc! {"_id": "1", "name": "a name"}).await.unwrap();
+    drop(store);
+    let connection = Connection::open(file(&directory)).unwrap();
+    connection
+        .execute_batch(
+            "DROP TABLE \"task:trigrams\";
+             CREATE VIRTUAL TABLE \"task:trigrams\" USING fts5(other, content = '', tokenize = 'trigram');",
+        )
+        .unwrap();
+    drop(connection);
+    let store = SqliteStore::open(directory.path()).unwrap();
+    let name = Filter::Regex { path: "name".into(), pattern: "name".into(), case_insensitive: false };
+    assert_eq!(store.count(Collection::Task, name, false).await.unwrap(), 1);
+}
+
 #[tokio::test]
 async fn a_file_that_is_no_database_is_refused() {
     let directory = tempfile::tempdir().unwrap();

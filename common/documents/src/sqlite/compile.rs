@@ -8,14 +8,14 @@ use bson::Bson;
 use rusqlite::types::Value;
 
 use super::{
-    error::sqlite_error,
     layout::{Column, Layout, Side, quoted},
+    prospect::Prospect,
     reader::{Reader, Statement},
     row::scalar_of,
+    search::same_pattern,
     session::{Session, Slot},
-    text::match_query,
 };
-use crate::{Filter, Find, Matcher, SortKey, StoreError, StoreResult, regex::Pattern};
+use crate::{Filter, Matcher, StoreResult};
 
 /// Lists longer than this are bound as one JSON array, so that the statement stays the same.
 const SHORT_LIST: usize = 6;
@@ -31,15 +31,15 @@ pub(super) struct Condition {
     /// An index finds its few rows.
     pub(super) selective: bool,
     /// Needs the document itself: to be evaluated last.
-    reads_document: bool,
+    pub(super) reads_document: bool,
 }
 
 impl Condition {
-    fn of_columns(sql: String) -> Self {
+    pub(super) fn of_columns(sql: String) -> Self {
         Self { sql, selective: false, reads_document: false }
     }
 
-    fn constant(answer: bool) -> Self {
+    pub(super) fn constant(answer: bool) -> Self {
         Self::of_columns(if answer { "1".to_owned() } else { "0".to_owned() })
     }
 }
@@ -50,9 +50,11 @@ pub(super) struct Compiler<'a> {
     pub(super) layout: &'static Layout,
     irregular: u64,
     pub(super) numeric_collation: bool,
-    session: &'a Session,
-    /// The wanted order is that of an index, and this many documents end the walk along it.
-    page: Option<u64>,
+    pub(super) session: &'a Session,
+    /// What is known of the query that the conditions are for.
+    pub(super) prospect: Prospect,
+    /// Conditions are asked about each row: a list of all documents that fulfil one is not wanted.
+    pub(super) row_by_row: bool,
     params: Vec<Value>,
     slots: Vec<Slot>,
 }
@@ -80,19 +82,10 @@ impl<'a> Compiler<'a> {
             irregular: reader.irregular,
             numeric_collation,
             session: reader.session,
-            page: None,
+            prospect: Prospect::default(),
+            row_by_row: false,
             params: Vec::new(),
             slots: Vec::new(),
-        }
-    }
-
-    /// Lets conditions compiled from now on know the order and the limit of the query.
-    pub(super) fn expect_page(&mut self, find: &Find) {
-        let walks_index = find.sort.first().is_some_and(
-            |sort| matches!(&sort.key, SortKey::Field(path) if self.layout.is_selective(path) && self.trusted_column(path).is_some()),
-        );
-        if walks_index && !self.numeric_collation {
-            self.page = find.limit.map(|limit| limit.saturating_add(find.skip));
         }
     }
 
@@ -130,13 +123,19 @@ impl<'a> Compiler<'a> {
             Filter::NotIn(path, values) => self.not_in(filter, path, values),
             Filter::ContainsAll(path, values) => self.contains_all(filter, path, values),
             Filter::Exists(path, present) => self.exists(filter, path, *present),
-            Filter::Regex { path, pattern, case_insensitive } => {
-                self.regex(filter, path, pattern, *case_insensitive)
+            Filter::Regex { pattern, case_insensitive, .. } => {
+                self.regexes(std::slice::from_ref(filter), pattern, *case_insensitive)
             }
             Filter::ElementMatches(path, inner) => self.element_matches(filter, path, inner),
             Filter::Size(..) => self.ask_document(filter),
             Filter::Text(search) => self.text(search),
         }
+    }
+
+    /// The bare column that says whether a condition holds, when there is one.
+    pub(super) fn flag_of(&self, filter: &Filter) -> Option<String> {
+        let Filter::Equal(path, Bson::String(text)) = filter else { return None };
+        self.layout.flag(path, text).map(|flag| quoted(flag.name))
     }
 
     /// The column of a path, when it has one that can be trusted.
@@ -156,7 +155,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// Lets the matcher look at the document.
-    fn ask_document(&mut self, filter: &Filter) -> StoreResult<Condition> {
+    pub(super) fn ask_document(&mut self, filter: &Filter) -> StoreResult<Condition> {
         let matcher = Matcher::new(filter, self.numeric_collation)?;
         let slot = self.bind_slot(Slot::Matcher(matcher));
         let document = self.layout.document_expression();
@@ -183,6 +182,9 @@ impl<'a> Compiler<'a> {
     fn any(&mut self, filter: &Filter, any: &[Filter]) -> StoreResult<Condition> {
         if any.len() > MANY_CONDITIONS {
             return self.ask_document(filter);
+        }
+        if let Some((pattern, case_insensitive)) = same_pattern(any) {
+            return self.regexes(any, pattern, case_insensitive);
         }
         let mut conditions: Vec<_> =
             any.iter().map(|filter| self.condition(filter)).collect::<StoreResult<_>>()?;
@@ -254,7 +256,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// A parenthesised list of values.
-    fn list(&mut self, values: Vec<Value>) -> String {
+    pub(super) fn list(&mut self, values: Vec<Value>) -> String {
         if values.len() <= SHORT_LIST || values.iter().any(|value| matches!(value, Value::Real(_))) {
             let names: Vec<_> = values.into_iter().map(|value| self.bind(value)).collect();
             return format!("({})", names.join(", "));
@@ -268,43 +270,47 @@ impl<'a> Compiler<'a> {
         format!("(SELECT value FROM json_each({array}))")
     }
 
-    /// Either the side table finds the documents, or, when it would find so many that sorting them costs more
-    /// than walking along the wanted order until the page is full, each document is looked up in it.
+    /// Either the side table finds the documents, or, when it would find too many or each row is asked anyway, each
+    /// document is looked up in it.
     fn side_contains(&mut self, side: &Side, values: Vec<Value>) -> StoreResult<Condition> {
-        let (side, table) = (&side.table, self.layout.quoted_table());
-        if self.is_frequent(side, &values)? {
+        if !self.row_by_row && !self.has_many(side, &values)? {
             let list = self.list(values);
-            return Ok(Condition::of_columns(format!(
-                "(SELECT 1 FROM {side} AS side WHERE side.value IN {list} AND side.seq = {table}.seq LIMIT 1) IS NOT NULL"
-            )));
+            let (side, table) = (&side.table, self.layout.quoted_table());
+            let sql = format!("{table}.seq IN (SELECT seq FROM {side} WHERE value IN {list})");
+            return Ok(Condition { selective: true, ..Condition::of_columns(sql) });
         }
-        let list = self.list(values);
-        Ok(Condition {
-            selective: true,
-            ..Condition::of_columns(format!("{table}.seq IN (SELECT seq FROM {side} WHERE value IN {list})"))
-        })
+        let (flags, others) = self.split_flags(side, values);
+        let mut parts: Vec<_> = flags.into_iter().map(|flag| format!("{flag} = 1")).collect();
+        if !others.is_empty() || parts.is_empty() {
+            let list = self.list(others);
+            let (side, table) = (&side.table, self.layout.quoted_table());
+            parts.push(format!(
+                "(SELECT 1 FROM {side} AS side WHERE side.value IN {list} AND side.seq = {table}.seq LIMIT 1) IS NOT NULL"
+            ));
+        }
+        Ok(Condition::of_columns(format!("({})", parts.join(" OR "))))
     }
 
-    /// With n of N documents having one of the values, a walk sees `page * N / n` of them and a sort n.
-    fn is_frequent(&self, side: &str, values: &[Value]) -> StoreResult<bool> {
-        let Some(page) = self.page else { return Ok(false) };
+    /// Columns that say whether the values are contained, and the values that have none.
+    fn split_flags(&self, side: &Side, values: Vec<Value>) -> (Vec<String>, Vec<Value>) {
+        let mut flags = Vec::new();
+        let mut others = Vec::new();
+        for value in values {
+            let flag = if let Value::Text(text) = &value { self.layout.flag(side.name, text) } else { None };
+            match flag {
+                Some(flag) => flags.push(quoted(flag.name)),
+                None => others.push(value),
+            }
+        }
+        (flags, others)
+    }
+
+    fn has_many(&mut self, side: &Side, values: &[Value]) -> StoreResult<bool> {
         if values.is_empty() || values.len() > SHORT_LIST {
             return Ok(false);
         }
-        let connection = &self.session.connection;
-        let all: i64 = connection
-            .prepare_cached(&format!("SELECT ifnull(max(seq), 0) FROM {}", self.layout.quoted_table()))
-            .and_then(|mut select| select.query_row([], |row| row.get(0)))
-            .map_err(sqlite_error)?;
-        let most = all.unsigned_abs().saturating_mul(page).isqrt() + 500;
         let places = vec!["?"; values.len()].join(", ");
-        let sql =
-            format!("SELECT count(*) FROM (SELECT 1 FROM {side} WHERE value IN ({places}) LIMIT {most})");
-        let found: i64 = connection
-            .prepare(&sql)
-            .and_then(|mut select| select.query_row(rusqlite::params_from_iter(values), |row| row.get(0)))
-            .map_err(sqlite_error)?;
-        Ok(found.unsigned_abs() >= most)
+        self.finds_many(&format!("{} WHERE value IN ({places})", side.table), values, 1)
     }
 
     /// For side tables a look into the index for each row: the documents that do *not* contain a value are
@@ -313,11 +319,16 @@ impl<'a> Compiler<'a> {
         if let Place::Side(side) = self.place(path)
             && let Some(values) = values.iter().map(scalar_of).collect::<Option<Vec<_>>>()
         {
-            let list = self.list(values);
-            let (side, table) = (&side.table, self.layout.quoted_table());
-            return Ok(Condition::of_columns(format!(
-                "NOT EXISTS (SELECT 1 FROM {side} AS side WHERE side.value IN {list} AND side.seq = {table}.seq)"
-            )));
+            let (flags, others) = self.split_flags(side, values);
+            let mut parts: Vec<_> = flags.into_iter().map(|flag| format!("{flag} = 0")).collect();
+            if !others.is_empty() || parts.is_empty() {
+                let list = self.list(others);
+                let (side, table) = (&side.table, self.layout.quoted_table());
+                parts.push(format!(
+                    "NOT EXISTS (SELECT 1 FROM {side} AS side WHERE side.value IN {list} AND side.seq = {table}.seq)"
+                ));
+            }
+            return Ok(Condition::of_columns(format!("({})", parts.join(" AND "))));
         }
         if let [Bson::Null] = values
             && let Place::Column(column) = self.place(path)
@@ -394,33 +405,6 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn regex(
-        &mut self,
-        filter: &Filter,
-        path: &str,
-        pattern: &str,
-        case_insensitive: bool,
-    ) -> StoreResult<Condition> {
-        let name = match self.place(path) {
-            Place::Id => "_id",
-            Place::Column(column) => column.name,
-            Place::Side(_) | Place::Inside => return self.ask_document(filter),
-        };
-        let column = quoted(name);
-        let pattern = Pattern::new(pattern, case_insensitive)?;
-        let prefix = pattern.literal_prefix();
-        let slot = self.bind_slot(Slot::Pattern(pattern));
-        let matches = format!("has_match({column}, {slot})");
-        let Some(prefix) = prefix else { return Ok(Condition::of_columns(matches)) };
-        // No text that starts with the prefix comes after prefix + the last character.
-        let upper = self.bind(Value::Text(format!("{prefix}\u{10ffff}")));
-        let lower = self.bind(Value::Text(prefix));
-        Ok(Condition {
-            selective: self.layout.is_selective(name),
-            ..Condition::of_columns(format!("({column} >= {lower} AND {column} <= {upper} AND {matches})"))
-        })
-    }
-
     /// The document is asked, but equalities inside narrow the search where they have a side table.
     fn element_matches(&mut self, filter: &Filter, path: &str, inner: &Filter) -> StoreResult<Condition> {
         let parts = match inner {
@@ -441,22 +425,6 @@ impl<'a> Compiler<'a> {
         conditions.push(self.ask_document(filter)?);
         Ok(Condition { selective, reads_document: true, sql: joined(conditions, " AND ") })
     }
-
-    fn text(&mut self, search: &str) -> StoreResult<Condition> {
-        if self.layout.text.is_empty() {
-            return Err(StoreError::NoTextIndex);
-        }
-        let Some(query) = match_query(search) else { return Ok(Condition::constant(false)) };
-        let query = self.bind(Value::Text(query));
-        let text = self.layout.quoted_text_table();
-        Ok(Condition {
-            selective: true,
-            ..Condition::of_columns(format!(
-                "{}.seq IN (SELECT rowid FROM {text} WHERE {text} MATCH {query})",
-                self.layout.quoted_table()
-            ))
-        })
-    }
 }
 
 fn operand(value: &Bson, date: bool) -> Operand {
@@ -473,7 +441,7 @@ fn negated(condition: Condition) -> Condition {
     Condition { sql: format!("({sql}) IS NOT TRUE"), selective: false, reads_document }
 }
 
-fn joined(conditions: Vec<Condition>, operator: &str) -> String {
+pub(super) fn joined(conditions: Vec<Condition>, operator: &str) -> String {
     let parts: Vec<_> = conditions.into_iter().map(|condition| condition.sql).collect();
     if parts.len() == 1 { parts.concat() } else { format!("({})", parts.join(operator)) }
 }

@@ -1,8 +1,9 @@
-//! Keeps side tables and the text index in step with their documents.
+//! Keeps side tables and the text indexes in step with their documents.
 
 use rusqlite::{Connection, params, params_from_iter, types::Value};
 
-use super::layout::{Layout, Side};
+use super::layout::{Layout, Side, quoted};
+use crate::regex::trigrams::folded;
 
 pub(super) fn insert_side(
     connection: &Connection,
@@ -62,6 +63,31 @@ pub(super) fn delete_text(connection: &Connection, layout: &Layout, seq: i64) ->
     }
     connection
         .prepare_cached(&format!("DELETE FROM {} WHERE rowid = ?", layout.quoted_text_table()))?
+        .execute([seq])?;
+    Ok(())
+}
+
+pub(super) fn insert_trigrams(
+    connection: &Connection,
+    layout: &Layout,
+    seq: i64,
+    patterns: &str,
+) -> rusqlite::Result<()> {
+    if patterns.is_empty() {
+        return Ok(());
+    }
+    let fields = quoted(&layout.trigram_fields());
+    let sql = format!("INSERT INTO {} (rowid, {fields}) VALUES (?, ?)", layout.quoted_trigram_table());
+    connection.prepare_cached(&sql)?.execute(params![seq, folded(patterns)])?;
+    Ok(())
+}
+
+pub(super) fn delete_trigrams(connection: &Connection, layout: &Layout, seq: i64) -> rusqlite::Result<()> {
+    if layout.trigrams.is_empty() {
+        return Ok(());
+    }
+    connection
+        .prepare_cached(&format!("DELETE FROM {} WHERE rowid = ?", layout.quoted_trigram_table()))?
         .execute([seq])?;
     Ok(())
 }

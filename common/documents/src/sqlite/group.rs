@@ -27,10 +27,11 @@ impl Reader<'_> {
     }
 
     /// The statement and how to read its columns; `None` when a field is not a column.
-    fn group_statement(&self, group: &GroupBy) -> StoreResult<Option<(Statement, Vec<Output>)>> {
+    pub(super) fn group_statement(&self, group: &GroupBy) -> StoreResult<Option<(Statement, Vec<Output>)>> {
         let mut compiler = self.compiler(false);
         let mut outputs = Vec::new();
         let mut expressions = Vec::new();
+        compiler.row_by_row = true;
         for (name, key) in &group.keys {
             let Some((sql, kind)) = key_expression(&mut compiler, key)? else { return Ok(None) };
             expressions.push(sql);
@@ -45,6 +46,8 @@ impl Reader<'_> {
         if expressions.is_empty() {
             return Ok(None);
         }
+        compiler.row_by_row = false;
+        compiler.expect_filter(&group.filter);
         let condition = compiler.condition(&group.filter)?;
         let by =
             if positions.is_empty() { String::new() } else { format!(" GROUP BY {}", positions.join(", ")) };
@@ -111,7 +114,7 @@ impl Reader<'_> {
 }
 
 /// A column of the answer.
-struct Output {
+pub(super) struct Output {
     name: String,
     kind: Kind,
 }
@@ -143,8 +146,11 @@ fn key_expression(compiler: &mut Compiler<'_>, key: &GroupKey) -> StoreResult<Op
             compiler.trusted_column(path).map(|column| (quoted(column.name), Kind::of(column)))
         }
         GroupKey::Matches(filter) => {
-            let condition = compiler.condition(filter)?;
-            Some((format!("({}) IS TRUE", condition.sql), Kind::Boolean))
+            let sql = match compiler.flag_of(filter) {
+                Some(flag) => flag,
+                None => format!("({}) IS TRUE", compiler.condition(filter)?.sql),
+            };
+            Some((sql, Kind::Boolean))
         }
     })
 }

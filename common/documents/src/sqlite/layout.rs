@@ -2,7 +2,9 @@
 //!
 //! A document is a row in two tables: the small one holds its number in natural order, `_id` and one column
 //! for each path below, so that filters, orders and counts over many documents read few pages; the other one
-//! holds the document itself as BSON. Paths that hold arrays have a side table with one row per element.
+//! holds the document itself as BSON. Paths that hold arrays have a side table with one row per element, and
+//! elements that most lists leave out have a column of their own: lists ask about them for each row. Texts that
+//! people search with patterns have an index of their trigrams.
 //! Everything but `seq`, `_id` and `doc` is derived and rebuilt when this file changes.
 
 use std::sync::LazyLock;
@@ -20,6 +22,8 @@ pub(super) struct Layout {
     pub(super) indexes: Vec<SqlIndex>,
     /// Fields of the text index with their weights.
     pub(super) text: Vec<(Path, i32)>,
+    /// Fields of the index of trigrams, with their names.
+    pub(super) trigrams: Vec<(&'static str, Path)>,
 }
 
 /// A path whose value is kept in a column of its own.
@@ -29,6 +33,8 @@ pub(super) struct Column {
     pub(super) path: Path,
     /// Holds dates, as milliseconds. Other columns hold texts and numbers.
     pub(super) date: bool,
+    /// Holds whether the array at the path contains this text, as 1 or 0. Such a column is called `path=text`.
+    pub(super) flag: Option<&'static str>,
 }
 
 /// A path whose array elements are kept in a side table.
@@ -54,6 +60,8 @@ pub(super) struct SqlIndex {
 struct Plan {
     columns: &'static [&'static str],
     indexes: &'static [&'static [&'static str]],
+    /// Texts that patterns search.
+    patterns: &'static [&'static str],
 }
 
 const fn plan(collection: Collection) -> Plan {
@@ -69,6 +77,11 @@ const fn plan(collection: Collection) -> Plan {
                 "active_duration",
                 "execution.queue",
                 "last_iteration",
+                "system_tags=archived",
+                "system_tags=hidden",
+                "system_tags=pipeline",
+                "system_tags=dataset",
+                "system_tags=reports",
             ],
             indexes: &[
                 &["-last_update", "_id"],
@@ -78,14 +91,36 @@ const fn plan(collection: Collection) -> Plan {
                 &["project", "-last_update", "_id"],
                 &["status", "-last_update"],
                 &["parent"],
+                // All that the statistics of projects read. What lists ask for by equality comes late, so that
+                // they keep to the index in their order.
+                &["project", "completed", "started", "status", "system_tags=archived", "company"],
+            ],
+            patterns: &[
+                "name",
+                "_id",
+                "comment",
+                "report",
+                "tags",
+                "system_tags",
+                "models.input.model",
+                "models.output.model",
             ],
         },
         Collection::Project => Plan {
-            columns: &["company", "user", "created"],
+            columns: &[
+                "company",
+                "user",
+                "created",
+                "system_tags=archived",
+                "system_tags=hidden",
+                "system_tags=pipeline",
+                "system_tags=dataset",
+            ],
             indexes: &[&["parent"], &["basename"], &["-last_update", "_id"]],
+            patterns: &["name", "basename", "_id", "description"],
         },
         Collection::Model => Plan {
-            columns: &["company", "user", "framework", "last_change"],
+            columns: &["company", "user", "framework", "last_change", "system_tags=archived"],
             indexes: &[
                 &["-last_update", "_id"],
                 &["-created", "_id"],
@@ -95,20 +130,22 @@ const fn plan(collection: Collection) -> Plan {
                 &["parent"],
                 &["uri"],
             ],
+            patterns: &["name", "_id", "comment", "tags", "system_tags", "framework", "uri"],
         },
         Collection::UrlToDelete => Plan {
             columns: &["user", "storage_type", "last_failure_time"],
             indexes: &[&["company", "user", "task"], &["task"], &["status", "retry_count", "storage_type"]],
+            patterns: &[],
         },
-        Collection::Versions => Plan { columns: &[], indexes: &[&["-created", "-num"]] },
-        Collection::AuthUser => Plan { columns: &["company", "role"], indexes: &[] },
-        Collection::User => Plan { columns: &["company"], indexes: &[] },
+        Collection::Versions => Plan { columns: &[], indexes: &[&["-created", "-num"]], patterns: &[] },
+        Collection::AuthUser => Plan { columns: &["company", "role"], indexes: &[], patterns: &[] },
+        Collection::User => Plan { columns: &["company"], indexes: &[], patterns: &[] },
         Collection::TaskTrash
         | Collection::Queue
         | Collection::Company
         | Collection::Settings
         | Collection::StorageSettings
-        | Collection::PendingRemoval => Plan { columns: &[], indexes: &[] },
+        | Collection::PendingRemoval => Plan { columns: &[], indexes: &[], patterns: &[] },
     }
 }
 
@@ -142,7 +179,8 @@ impl Layout {
             }
         }
         let text = spec.text.iter().map(|(path, weight)| (Path::new(path), *weight)).collect();
-        Self { collection, table, columns, sides, indexes, text }
+        let trigrams = plan.patterns.iter().map(|name| (*name, Path::new(name))).collect();
+        Self { collection, table, columns, sides, indexes, text, trigrams }
     }
 
     /// Quoted name of the table.
@@ -166,8 +204,31 @@ impl Layout {
         quoted(&format!("{}:text", self.table))
     }
 
+    /// Quoted name of the table of trigrams.
+    pub(super) fn quoted_trigram_table(&self) -> String {
+        quoted(&format!("{}:trigrams", self.table))
+    }
+
+    /// Name of the one column of the table of trigrams: the fields that are in it.
+    pub(super) fn trigram_fields(&self) -> String {
+        self.trigrams.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(",")
+    }
+
+    /// Whether patterns on the path can be answered with trigrams.
+    pub(super) fn has_trigrams(&self, path: &str) -> bool {
+        self.trigrams.iter().any(|(name, _)| *name == path)
+    }
+
+    /// The column of a path.
     pub(super) fn column(&self, path: &str) -> Option<(usize, &Column)> {
-        self.columns.iter().enumerate().find(|(_, column)| column.name == path)
+        self.columns.iter().enumerate().find(|(_, column)| column.flag.is_none() && column.name == path)
+    }
+
+    /// The column that says whether the array at a path contains a text.
+    pub(super) fn flag(&self, path: &str, text: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| {
+            column.flag == Some(text) && column.name.strip_suffix(text) == Some(&format!("{path}="))
+        })
     }
 
     pub(super) fn side(&self, path: &str) -> Option<&Side> {
@@ -182,7 +243,11 @@ impl Layout {
 
 impl Column {
     fn new(spec: &CollectionSpec, name: &'static str) -> Self {
-        Self { name, path: Path::new(name), date: spec.dates.contains(&name) }
+        let (path, flag) = match name.split_once('=') {
+            Some((path, text)) => (path, Some(text)),
+            None => (name, None),
+        };
+        Self { name, path: Path::new(path), date: spec.dates.contains(&name), flag }
     }
 }
 

@@ -8,11 +8,11 @@ use super::{
     session::Slot,
     text::match_query,
 };
-use crate::{Filter, Order, Sort, SortKey, StoreError, StoreResult, path::Path, value::Collation};
+use crate::{Filter, Find, Order, Sort, SortKey, StoreError, StoreResult, path::Path, value::Collation};
 
 impl Compiler<'_> {
     /// The whole `ORDER BY` list.
-    pub(super) fn order(&mut self, filter: &Filter, sorts: &[Sort]) -> StoreResult<String> {
+    pub(super) fn order(&mut self, sorts: &[Sort]) -> String {
         let mut parts = Vec::with_capacity(sorts.len() + 1);
         let mut unique = false;
         for sort in sorts {
@@ -21,7 +21,8 @@ impl Compiler<'_> {
                 Order::Descending => "DESC",
             };
             match &sort.key {
-                SortKey::TextScore => parts.push(self.text_score(filter)?),
+                // Lower is better in FTS5, so that ascending puts the best first.
+                SortKey::TextScore => parts.push("ifnull(scores.score, 0) ASC".to_owned()),
                 SortKey::Field(path) => {
                     let key = self.sort_key(path, sort.order);
                     parts.push(format!("{key} {direction}"));
@@ -32,7 +33,7 @@ impl Compiler<'_> {
         if !unique {
             parts.push(format!("{}.seq ASC", self.layout.quoted_table()));
         }
-        Ok(parts.join(", "))
+        parts.join(", ")
     }
 
     fn sort_key(&mut self, path: &str, order: Order) -> String {
@@ -52,9 +53,12 @@ impl Compiler<'_> {
         }
     }
 
-    /// Lower is better in FTS5, so that ascending puts the best first.
-    fn text_score(&mut self, filter: &Filter) -> StoreResult<String> {
-        let Some(search) = find_text(filter) else {
+    /// What an order by relevance needs.
+    pub(super) fn text_scores(&mut self, find: &Find) -> StoreResult<TextScores> {
+        if !find.sort.iter().any(|sort| sort.key == SortKey::TextScore) {
+            return Ok(TextScores::default());
+        }
+        let Some(search) = find_text(&find.filter) else {
             return Err(StoreError::InvalidValue(
                 "text score is not available without a text search".to_owned(),
             ));
@@ -62,14 +66,28 @@ impl Compiler<'_> {
         if self.layout.text.is_empty() {
             return Err(StoreError::NoTextIndex);
         }
-        let Some(query) = match_query(search) else { return Ok("0".to_owned()) };
-        let query = self.bind(Value::Text(query));
+        // Without a word to look for, nothing is found anyway.
+        let query = self.bind(Value::Text(match_query(search).unwrap_or_else(|| "\"\"".to_owned())));
         let (text, table) = (self.layout.quoted_text_table(), self.layout.quoted_table());
         let weights: String = self.layout.text.iter().map(|(_, weight)| format!(", {weight}.0")).collect();
-        Ok(format!(
-            "ifnull((SELECT bm25({text}{weights}) FROM {text} WHERE {text} MATCH {query} AND rowid = {table}.seq), 0) ASC"
-        ))
+        Ok(TextScores {
+            definition: format!(
+                "WITH scores AS MATERIALIZED (SELECT rowid AS row, bm25({text}{weights}) AS score FROM {text} \
+                 WHERE {text} MATCH {query}) "
+            ),
+            join: format!(" LEFT JOIN scores ON scores.row = {table}.seq"),
+        })
     }
+}
+
+/// The relevance of all documents that a text search finds, computed at once: each score needs to know how often
+/// the words are in all documents.
+#[derive(Debug, Default)]
+pub(super) struct TextScores {
+    /// Comes before the statement.
+    pub(super) definition: String,
+    /// Comes after its table.
+    pub(super) join: String,
 }
 
 fn find_text(filter: &Filter) -> Option<&str> {

@@ -61,21 +61,22 @@ pub(super) struct Reader<'a> {
 /// The statement for the row numbers that a query wants, in order.
 pub(super) fn select_seqs(reader: Reader<'_>, find: &Find) -> StoreResult<Statement> {
     let mut compiler = reader.compiler(find.numeric_collation);
-    compiler.expect_page(find);
+    compiler.expect(find);
+    let scores = compiler.text_scores(find)?;
     let condition = compiler.condition(&find.filter)?;
     let order = if find.sort.is_empty() {
         // Natural order: sort the few that an index finds, or walk the table until there are enough.
         format!("{}{}.seq", if condition.selective { "+" } else { "" }, reader.layout.quoted_table())
     } else {
-        compiler.order(&find.filter, &find.sort)?
+        compiler.order(&find.sort)
     };
     let bound = |number: u64| Value::Integer(i64::try_from(number).unwrap_or(i64::MAX));
     let limit = compiler.bind(find.limit.map_or(Value::Integer(-1), bound));
     let skip = compiler.bind(bound(find.skip));
+    let table = reader.layout.quoted_table();
     let sql = format!(
-        "SELECT seq FROM {} WHERE {} ORDER BY {order} LIMIT {limit} OFFSET {skip}",
-        reader.layout.quoted_table(),
-        condition.sql
+        "{}SELECT {table}.seq FROM {table}{} WHERE {} ORDER BY {order} LIMIT {limit} OFFSET {skip}",
+        scores.definition, scores.join, condition.sql
     );
     Ok(compiler.statement(sql))
 }
@@ -128,15 +129,20 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn count(&self, filter: &Filter, numeric_collation: bool) -> StoreResult<u64> {
-        let mut compiler = self.compiler(numeric_collation);
-        let condition = compiler.condition(filter)?;
-        let sql = format!("SELECT count(*) FROM {} WHERE {}", self.layout.quoted_table(), condition.sql);
         let mut count = 0_i64;
-        compiler.statement(sql).for_each(self.session, |row| {
+        self.count_statement(filter, numeric_collation)?.for_each(self.session, |row| {
             count = row.get(0).map_err(sqlite_error)?;
             Ok(ControlFlow::Break(()))
         })?;
         Ok(count.unsigned_abs())
+    }
+
+    pub(super) fn count_statement(&self, filter: &Filter, numeric_collation: bool) -> StoreResult<Statement> {
+        let mut compiler = self.compiler(numeric_collation);
+        compiler.expect_filter(filter);
+        let condition = compiler.condition(filter)?;
+        let sql = format!("SELECT count(*) FROM {} WHERE {}", self.layout.quoted_table(), condition.sql);
+        Ok(compiler.statement(sql))
     }
 
     /// Calls `each` with every document that fulfils the filter, in no order.
@@ -146,6 +152,7 @@ impl<'a> Reader<'a> {
         mut each: impl FnMut(&RawDocument) -> StoreResult<()>,
     ) -> StoreResult<()> {
         let mut compiler = self.compiler(false);
+        compiler.expect_filter(filter);
         let condition = compiler.condition(filter)?;
         let (table, documents) = (self.layout.quoted_table(), self.layout.quoted_document_table());
         let sql = format!(
@@ -161,6 +168,7 @@ impl<'a> Reader<'a> {
     pub(super) fn distinct(&self, path: &str, filter: &Filter) -> StoreResult<Vec<Bson>> {
         let mut compiler = self.compiler(false);
         if let Some(column) = compiler.trusted_column(path) {
+            compiler.expect_filter(filter);
             let condition = compiler.condition(filter)?;
             let name = super::layout::quoted(column.name);
             let table = self.layout.quoted_table();

@@ -1,4 +1,4 @@
-//! What the columns, side tables and text index hold of a document.
+//! What the columns, side tables and text indexes hold of a document.
 
 use std::{cmp::Ordering, ops::ControlFlow};
 
@@ -20,6 +20,8 @@ pub(super) struct Derived {
     pub(super) sides: Vec<Vec<Value>>,
     /// As [`Layout::text`].
     pub(super) texts: Vec<String>,
+    /// All texts whose trigrams are indexed.
+    pub(super) patterns: String,
     /// Bit set of columns whose value is not of the kind that the column can hold (see [`Column`]).
     pub(super) irregular: u64,
 }
@@ -37,6 +39,7 @@ impl Derived {
             columns: columns.collect(),
             sides: layout.sides.iter().map(|side| side_values(side, document)).collect(),
             texts: layout.text.iter().map(|(path, _)| text_at(path, document)).collect(),
+            patterns: joined_texts(layout.trigrams.iter().map(|(_, path)| path), document),
             irregular,
         }
     }
@@ -44,6 +47,11 @@ impl Derived {
 
 /// The value for a column; `None` when the document holds one that the column can't express.
 fn column_value(column: &Column, document: &RawDocument) -> Option<Value> {
+    if let Some(flag) = column.flag {
+        let contains = |value: Option<RawBsonRef<'_>>| value.and_then(RawBsonRef::as_str) == Some(flag);
+        let is_set = column.path.any_unwound(RawBsonRef::Document(document), contains);
+        return Some(Value::Integer(i64::from(is_set)));
+    }
     let mut found = Vec::with_capacity(1);
     let _ = column.path.visit(RawBsonRef::Document(document), &mut |value| {
         found.push(value);
@@ -136,14 +144,23 @@ fn text(value: &Value) -> &str {
 }
 
 fn text_at(path: &Path, document: &RawDocument) -> String {
+    joined_texts(std::iter::once(path), document)
+}
+
+/// The texts at some paths, and those in arrays there, each on a line.
+fn joined_texts<'p>(paths: impl Iterator<Item = &'p Path>, document: &RawDocument) -> String {
     let mut texts: Vec<&str> = Vec::new();
-    let _ = path.visit(RawBsonRef::Document(document), &mut |value| {
-        match value {
-            Some(RawBsonRef::String(text)) => texts.push(text),
-            Some(RawBsonRef::Array(array)) => texts.extend(elements(array).filter_map(RawBsonRef::as_str)),
-            _ => {}
-        }
-        ControlFlow::Continue(())
-    });
+    for path in paths {
+        let _ = path.visit(RawBsonRef::Document(document), &mut |value| {
+            match value {
+                Some(RawBsonRef::String(text)) => texts.push(text),
+                Some(RawBsonRef::Array(array)) => {
+                    texts.extend(elements(array).filter_map(RawBsonRef::as_str));
+                }
+                _ => {}
+            }
+            ControlFlow::Continue(())
+        });
+    }
     texts.join("\n")
 }

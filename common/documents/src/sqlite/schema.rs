@@ -7,13 +7,13 @@
 use std::collections::HashSet;
 
 use bson::RawDocument;
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::{
-    derived::{insert_side, insert_text},
+    derived::{insert_side, insert_text, insert_trigrams},
     error::sqlite_error,
     irregular::Irregular,
-    layout::{Layout, column_name, quoted},
+    layout::{Layout, Side, column_name, quoted},
     row::Derived,
 };
 use crate::{Collection, StoreError, StoreResult, projection::damaged};
@@ -24,7 +24,7 @@ const APPLICATION_ID: i32 = 0x636c_6d6c;
 type Migration = fn(&Transaction<'_>) -> rusqlite::Result<()>;
 
 /// Steps from version to version; the length is the version that this program writes. Only ever append.
-const MIGRATIONS: &[Migration] = &[create_base_tables, add_pending_removals];
+const MIGRATIONS: &[Migration] = &[create_base_tables, add_pending_removals, allow_trigrams];
 
 /// Version 1: one table per collection with the documents, and the list of irregular columns.
 fn create_base_tables(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
@@ -41,6 +41,13 @@ fn create_base_tables(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
 /// Version 2: the collection [`Collection::PendingRemoval`], which new files have from the start.
 fn add_pending_removals(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     create_tables(transaction, Collection::PendingRemoval)
+}
+
+/// Version 3: files have indexes of trigrams, which programs that know only version 2 fail to drop. They are made
+/// and filled as all that is derived.
+#[expect(clippy::unnecessary_wraps, reason = "a migration like the others")]
+fn allow_trigrams(_: &Transaction<'_>) -> rusqlite::Result<()> {
+    Ok(())
 }
 
 fn create_tables(transaction: &Transaction<'_>, collection: Collection) -> rusqlite::Result<()> {
@@ -85,14 +92,104 @@ pub(super) fn prepare(connection: &mut Connection, irregular: &Irregular) -> Sto
 /// Makes what is derived from the documents as the layout says.
 fn reconcile(transaction: &Transaction<'_>, layout: &Layout, irregular: &Irregular) -> StoreResult<()> {
     let stale = reconcile_tables(transaction, layout).map_err(sqlite_error)?;
-    if stale {
-        derive_all(transaction, layout, irregular)?;
+    if stale.anything() {
+        derive_all(transaction, layout, irregular, &stale)?;
     }
     reconcile_indexes(transaction, layout).map_err(sqlite_error)
 }
 
-/// Adds and drops columns, side tables and the text index; answers whether any of them has to be filled.
-fn reconcile_tables(transaction: &Transaction<'_>, layout: &Layout) -> rusqlite::Result<bool> {
+/// What of the derived data of a collection has to be filled.
+#[derive(Debug, Default)]
+struct Stale<'a> {
+    columns: bool,
+    sides: Vec<(usize, &'a Side)>,
+    text: bool,
+    trigrams: bool,
+}
+
+impl Stale<'_> {
+    fn anything(&self) -> bool {
+        self.columns || !self.sides.is_empty() || self.text || self.trigrams
+    }
+}
+
+/// Adds and drops columns, side tables and the text indexes; answers which of them have to be filled.
+fn reconcile_tables<'a>(transaction: &Transaction<'_>, layout: &'a Layout) -> rusqlite::Result<Stale<'a>> {
+    let mut stale = Stale { columns: reconcile_columns(transaction, layout)?, ..Stale::default() };
+    let mut wanted: HashSet<String> = layout.sides.iter().map(|side| side.table.clone()).collect();
+    wanted.insert(layout.quoted_document_table());
+    if !layout.text.is_empty() {
+        wanted.insert(layout.quoted_text_table());
+    }
+    if !layout.trigrams.is_empty() {
+        wanted.insert(layout.quoted_trigram_table());
+    }
+    let pattern = format!("{}:*", layout.table);
+    let mut present: HashSet<String> = transaction
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB ?")?
+        .query_map([pattern], |row| Ok(quoted(&row.get::<_, String>(0)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    if drop_other_trigrams(transaction, layout)? {
+        present.remove(&layout.quoted_trigram_table());
+    }
+    let shadows = ["text", "trigrams"].map(|index| format!("\"{}:{index}_", layout.table));
+    let is_shadow = |name: &str| shadows.iter().any(|shadow| name.starts_with(shadow.as_str()));
+    for name in present.difference(&wanted).filter(|name| !is_shadow(name)) {
+        transaction.execute_batch(&format!("DROP TABLE {name}"))?;
+    }
+    for (position, side) in layout.sides.iter().enumerate() {
+        if present.contains(&side.table) {
+            continue;
+        }
+        transaction.execute_batch(&format!(
+            "CREATE TABLE {} (value, seq INTEGER NOT NULL, PRIMARY KEY (value, seq)) WITHOUT ROWID",
+            side.table
+        ))?;
+        stale.sides.push((position, side));
+    }
+    if !layout.text.is_empty() && !present.contains(&layout.quoted_text_table()) {
+        let fields: String = (0..layout.text.len()).map(|field| format!("f{field}, ")).collect();
+        // Words as MongoDB cuts them in English: stems, without accents, joined by underscores.
+        transaction.execute_batch(&format!(
+            "CREATE VIRTUAL TABLE {} USING fts5({fields}content = '', contentless_delete = 1,
+             tokenize = \"porter unicode61 tokenchars '_'\")",
+            layout.quoted_text_table()
+        ))?;
+        stale.text = true;
+    }
+    if !layout.trigrams.is_empty() && !present.contains(&layout.quoted_trigram_table()) {
+        transaction.execute_batch(&trigram_definition(layout))?;
+        stale.trigrams = true;
+    }
+    Ok(stale)
+}
+
+/// The index of trigrams says which documents have a trigram anywhere, no more: the pattern itself is asked about
+/// these. The name of its one column tells which fields are in it.
+fn trigram_definition(layout: &Layout) -> String {
+    format!(
+        "CREATE VIRTUAL TABLE {} USING fts5({}, content = '', contentless_delete = 1, detail = none, \
+         tokenize = 'trigram case_sensitive 1')",
+        layout.quoted_trigram_table(),
+        quoted(&layout.trigram_fields())
+    )
+}
+
+/// Drops an index of trigrams that was made for other fields; answers whether there was one.
+fn drop_other_trigrams(transaction: &Transaction<'_>, layout: &Layout) -> rusqlite::Result<bool> {
+    let table = layout.quoted_trigram_table();
+    let name = format!("{}:trigrams", layout.table);
+    let mut definitions = transaction.prepare("SELECT sql FROM sqlite_schema WHERE name = ?")?;
+    let definition = definitions.query_row([name], |row| row.get::<_, String>(0)).optional()?;
+    let is_other = definition.is_some_and(|definition| definition != trigram_definition(layout));
+    if is_other {
+        transaction.execute_batch(&format!("DROP TABLE {table}"))?;
+    }
+    Ok(is_other)
+}
+
+/// Adds and drops columns; answers whether any of them has to be filled.
+fn reconcile_columns(transaction: &Transaction<'_>, layout: &Layout) -> rusqlite::Result<bool> {
     let table = layout.quoted_table();
     let mut stale = false;
     let present: HashSet<String> = transaction
@@ -103,10 +200,9 @@ fn reconcile_tables(transaction: &Transaction<'_>, layout: &Layout) -> rusqlite:
         transaction.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {}", quoted(column.name)))?;
         stale = true;
     }
-    let unknown: Vec<_> = present
-        .iter()
-        .filter(|name| !matches!(name.as_str(), "seq" | "_id") && layout.column(name).is_none())
-        .collect();
+    let known = |name: &str| layout.columns.iter().any(|column| column.name == name);
+    let unknown: Vec<_> =
+        present.iter().filter(|name| !matches!(name.as_str(), "seq" | "_id") && !known(name)).collect();
     if !unknown.is_empty() {
         // Indexes may name the columns: they are made anew below.
         drop_indexes(transaction, layout, &HashSet::new())?;
@@ -114,49 +210,24 @@ fn reconcile_tables(transaction: &Transaction<'_>, layout: &Layout) -> rusqlite:
             transaction.execute_batch(&format!("ALTER TABLE {table} DROP COLUMN {}", quoted(name)))?;
         }
     }
-
-    let mut wanted: HashSet<String> = layout.sides.iter().map(|side| side.table.clone()).collect();
-    wanted.insert(layout.quoted_document_table());
-    if !layout.text.is_empty() {
-        wanted.insert(layout.quoted_text_table());
-    }
-    let pattern = format!("{}:*", layout.table);
-    let present: HashSet<String> = transaction
-        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB ?")?
-        .query_map([pattern], |row| Ok(quoted(&row.get::<_, String>(0)?)))?
-        .collect::<rusqlite::Result<_>>()?;
-    let text_shadow = format!("{}:text_", layout.table);
-    for name in present.difference(&wanted).filter(|name| !name[1..].starts_with(&text_shadow)) {
-        transaction.execute_batch(&format!("DROP TABLE {name}"))?;
-    }
-    for side in layout.sides.iter().filter(|side| !present.contains(&side.table)) {
-        transaction.execute_batch(&format!(
-            "CREATE TABLE {} (value, seq INTEGER NOT NULL, PRIMARY KEY (value, seq)) WITHOUT ROWID",
-            side.table
-        ))?;
-        stale = true;
-    }
-    if !layout.text.is_empty() && !present.contains(&layout.quoted_text_table()) {
-        let fields: String = (0..layout.text.len()).map(|field| format!("f{field}, ")).collect();
-        // Words as MongoDB cuts them in English: stems, without accents, joined by underscores.
-        transaction.execute_batch(&format!(
-            "CREATE VIRTUAL TABLE {} USING fts5({fields}content = '', contentless_delete = 1,
-             tokenize = \"porter unicode61 tokenchars '_'\")",
-            layout.quoted_text_table()
-        ))?;
-        stale = true;
-    }
     Ok(stale)
 }
 
-/// Fills columns, side tables and the text index from the documents.
-fn derive_all(transaction: &Transaction<'_>, layout: &Layout, irregular: &Irregular) -> StoreResult<()> {
+/// Fills columns, side tables and the text indexes from the documents, where they are stale.
+fn derive_all(
+    transaction: &Transaction<'_>,
+    layout: &Layout,
+    irregular: &Irregular,
+    stale: &Stale<'_>,
+) -> StoreResult<()> {
     let table = layout.quoted_table();
-    let mut clear: String = layout.sides.iter().map(|side| format!("DELETE FROM {};", side.table)).collect();
-    if !layout.text.is_empty() {
-        let text = layout.quoted_text_table();
-        clear += &format!("INSERT INTO {text}({text}) VALUES ('delete-all');");
+    let count: i64 = transaction
+        .query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))
+        .map_err(sqlite_error)?;
+    if count == 0 {
+        return Ok(());
     }
+    tracing::info!(collection = layout.table, documents = count, "indexing the documents anew");
     let assignments: Vec<_> = layout
         .columns
         .iter()
@@ -165,8 +236,9 @@ fn derive_all(transaction: &Transaction<'_>, layout: &Layout, irregular: &Irregu
         .collect();
     let update = format!("UPDATE {table} SET {} WHERE seq = ?1", assignments.join(", "));
     let mut last = 0;
-    drop_indexes(transaction, layout, &HashSet::new()).map_err(sqlite_error)?;
-    transaction.execute_batch(&clear).map_err(sqlite_error)?;
+    if stale.columns {
+        drop_indexes(transaction, layout, &HashSet::new()).map_err(sqlite_error)?;
+    }
     let mut next = transaction
         .prepare(&format!(
             "SELECT seq, doc FROM {} WHERE seq > ? ORDER BY seq LIMIT 1",
@@ -182,18 +254,23 @@ fn derive_all(transaction: &Transaction<'_>, layout: &Layout, irregular: &Irregu
         };
         last = seq;
         let derived = Derived::of(layout, RawDocument::from_bytes(&bytes).map_err(damaged)?);
-        irregular.note(transaction, layout, derived.irregular).map_err(sqlite_error)?;
-        if !layout.columns.is_empty() {
+        if stale.columns {
+            irregular.note(transaction, layout, derived.irregular).map_err(sqlite_error)?;
             let values = std::iter::once(rusqlite::types::Value::Integer(seq)).chain(derived.columns);
             transaction
                 .prepare_cached(&update)
                 .and_then(|mut update| update.execute(rusqlite::params_from_iter(values)))
                 .map_err(sqlite_error)?;
         }
-        for (side, values) in layout.sides.iter().zip(&derived.sides) {
-            insert_side(transaction, side, seq, values).map_err(sqlite_error)?;
+        for (position, side) in &stale.sides {
+            insert_side(transaction, side, seq, &derived.sides[*position]).map_err(sqlite_error)?;
         }
-        insert_text(transaction, layout, seq, &derived.texts).map_err(sqlite_error)?;
+        if stale.text {
+            insert_text(transaction, layout, seq, &derived.texts).map_err(sqlite_error)?;
+        }
+        if stale.trigrams {
+            insert_trigrams(transaction, layout, seq, &derived.patterns).map_err(sqlite_error)?;
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    derived::{delete_side, delete_text, insert_side, insert_text},
+    derived::{delete_side, delete_text, delete_trigrams, insert_side, insert_text, insert_trigrams},
     error::{sqlite_error, write_error},
     irregular::Irregular,
     layout::{Layout, quoted},
@@ -224,7 +224,8 @@ impl Table<'_> {
         for (side, values) in self.layout.sides.iter().zip(&derived.sides) {
             insert_side(connection, side, seq, values).map_err(sqlite_error)?;
         }
-        insert_text(connection, self.layout, seq, &derived.texts).map_err(sqlite_error)
+        insert_text(connection, self.layout, seq, &derived.texts).map_err(sqlite_error)?;
+        insert_trigrams(connection, self.layout, seq, &derived.patterns).map_err(sqlite_error)
     }
 
     fn replace(&self, document: &Document) -> StoreResult<WriteOutcome> {
@@ -286,6 +287,7 @@ impl Table<'_> {
                 delete_side(connection, side, seq, values).map_err(sqlite_error)?;
             }
             delete_text(connection, self.layout, seq).map_err(sqlite_error)?;
+            delete_trigrams(connection, self.layout, seq).map_err(sqlite_error)?;
             for table in [self.layout.quoted_table(), self.layout.quoted_document_table()] {
                 connection
                     .prepare_cached(&format!("DELETE FROM {table} WHERE seq = ?"))
@@ -349,6 +351,10 @@ impl Table<'_> {
         if old.texts != new.texts {
             delete_text(connection, self.layout, seq).map_err(sqlite_error)?;
             insert_text(connection, self.layout, seq, &new.texts).map_err(sqlite_error)?;
+        }
+        if old.patterns != new.patterns {
+            delete_trigrams(connection, self.layout, seq).map_err(sqlite_error)?;
+            insert_trigrams(connection, self.layout, seq, &new.patterns).map_err(sqlite_error)?;
         }
         Ok(true)
     }

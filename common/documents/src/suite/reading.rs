@@ -230,6 +230,28 @@ pub async fn regular_expressions(store: Store) {
     check(regex("comment", "first.line", false), "").await;
     check(regex("tags", "^x", false), "1 3").await;
     check(regex("_id", "[12]", false), "1 2").await;
+    check(regex("name", "train a", false), "1").await;
+    check(regex("name", "TRAIN A(.b|xb)$", true), "1 2").await;
+    check(regex("name", "train$|axb", false), "2 3").await;
+    check(regex("comment", "nothing like this", false), "").await;
+    let anywhere = |pattern: &str| {
+        let fields = ["name", "comment", "tags", "_id"];
+        Filter::Or(fields.map(|path| regex(path, pattern, true)).to_vec())
+    };
+    check(anywhere("sec|x1"), "1 2").await;
+    check(anywhere("second"), "2").await;
+    store
+        .update_one(Collection::Task, Filter::id("4"), vec![crate::Change::set("name", "the second")])
+        .await
+        .unwrap();
+    check(anywhere("second"), "2 4").await;
+    store
+        .update_one(Collection::Task, Filter::id("2"), vec![crate::Change::set("comment", "x")])
+        .await
+        .unwrap();
+    check(anywhere("second"), "4").await;
+    store.delete(Collection::Task, Filter::id("4")).await.unwrap();
+    check(anywhere("second"), "").await;
     for path in ["name", "comment"] {
         let result = store.count(Collection::Task, regex(path, "(unclosed", false), false).await;
         assert!(matches!(result, Err(StoreError::InvalidRegex(_))), "{result:?}");
