@@ -32,19 +32,22 @@ def agent(script, worker: str, queues: list[str], *options: str, **environment: 
     )
     try:
         yield process
-    except BaseException:
-        print(log.read_text(errors="replace")[-10_000:])
-        raise
     finally:
         stop(process)
+        # Shown if the test fails.
+        print(f"the agent {worker} ended with {process.returncode}:")
+        print(log.read_text(errors="replace")[-10_000:])
 
 
 def stop(process: subprocess.Popen):
-    """Interrupts the daemon; again, if it was busy ending a task and took the signal for that one."""
-    for _ in range(6):
+    """Interrupts the daemon; again, if it was busy ending a task and took the signal for that one.
+
+    Not soon again: a second signal while it signs off would keep it from doing so.
+    """
+    for _ in range(3):
         process.send_signal(signal.SIGINT)
         try:
-            process.wait(6)
+            process.wait(20)
             return
         except subprocess.TimeoutExpired:
             continue

@@ -143,7 +143,7 @@ pub(crate) struct UnregisterRequest {
 /// `workers.unregister`.
 pub(crate) async fn unregister(app: Arc<App>, call: Arc<Call>, request: UnregisterRequest) -> ApiResult {
     let key = registry::key(call.company(), call.user(), &request.worker);
-    let was_registered = registry::remove(&app, &key).await?;
+    let was_registered = registry::sign_off(&app, &key).await?;
     if !was_registered && !app.settings.workers.auto_unregister {
         return Err(ApiError::new(codes::WORKER_NOT_REGISTERED).with("worker", request.worker));
     }
@@ -168,25 +168,31 @@ pub(crate) struct StatusReport {
 
 /// `workers.status_report`: a worker's sign of life. It counts even if something else in it is wrong.
 pub(crate) async fn status_report(app: Arc<App>, call: Arc<Call>, report: StatusReport) -> ApiResult {
-    let mut worker = load_or_register(&app, &call, &report.worker).await?;
+    let Some(mut worker) = load_or_register(&app, &call, &report.worker).await? else {
+        return Ok(doc! {}.into());
+    };
     let outcome = take_report(&app, &call, &mut worker, report).await;
     registry::save(&app, &worker).await?;
     outcome?;
     Ok(doc! {}.into())
 }
 
-async fn load_or_register(app: &App, call: &Call, id: &str) -> ApiResult<Worker> {
+/// `None`: the worker has just signed off.
+async fn load_or_register(app: &App, call: &Call, id: &str) -> ApiResult<Option<Worker>> {
     let key = registry::key(call.company(), call.user(), id);
     if let Some(worker) = registry::load(app, &key).await? {
-        return Ok(worker);
+        return Ok(Some(worker));
     }
     let settings = &app.settings.workers;
     let invalid = || ApiError::new(codes::INVALID_WORKER_ID).with("worker", id);
     if !settings.auto_register {
         return Err(invalid());
     }
+    if registry::has_signed_off(app, &key).await? {
+        return Ok(None);
+    }
     let timeout = settings.default_timeout.as_secs() as i64;
-    new_worker(app, call, id, timeout).await.map_err(|error| {
+    new_worker(app, call, id, timeout).await.map(Some).map_err(|error| {
         tracing::warn!(worker = id, error = error.message(), "failed to register a reporting worker");
         invalid()
     })

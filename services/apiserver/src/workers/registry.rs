@@ -86,6 +86,27 @@ pub(crate) fn key(company: &str, user: &str, worker: &str) -> String {
     format!("worker_{company}_{user}_{worker}")
 }
 
+/// How long a report may be on its way when its worker signs off.
+const STRAGGLING: Duration = Duration::from_secs(10);
+
+fn signed_off_key(key: &str) -> String {
+    format!("workers.signed_off_{key}")
+}
+
+/// Deletes the record of a worker that signs off; whether there was one. Its places in the sets expire by themselves.
+///
+/// An agent reports from a thread that goes on until the process ends: such a straggler would register the worker anew,
+/// to be listed until it expires.
+pub(crate) async fn sign_off(app: &App, key: &str) -> ApiResult<bool> {
+    app.worker_state.set(&signed_off_key(key), "", Some(STRAGGLING)).await?;
+    Ok(app.worker_state.delete(&[key.to_owned()]).await? > 0)
+}
+
+/// Whether the worker has just signed off.
+pub(crate) async fn has_signed_off(app: &App, key: &str) -> ApiResult<bool> {
+    Ok(app.worker_state.get(&signed_off_key(key)).await?.is_some())
+}
+
 /// The record under a key. Errors: 500/100 if it can't be read.
 pub(crate) async fn load(app: &App, key: &str) -> ApiResult<Option<Worker>> {
     let Some(record) = app.worker_state.get(key).await? else { return Ok(None) };
@@ -117,11 +138,6 @@ pub(crate) async fn save(app: &App, worker: &Worker) -> ApiResult<()> {
         }
     }
     Ok(())
-}
-
-/// Deletes the record; whether there was one. Its places in the sets expire by themselves.
-pub(crate) async fn remove(app: &App, key: &str) -> ApiResult<bool> {
-    Ok(app.worker_state.delete(&[key.to_owned()]).await? > 0)
 }
 
 /// All registered workers of a company.

@@ -69,6 +69,21 @@ async fn a_registered_worker_is_listed_until_it_leaves() {
 }
 
 #[tokio::test]
+async fn a_report_that_arrives_after_its_worker_signed_off_does_not_bring_it_back() {
+    let world = World::new().await;
+    let (worker, report) = (json!({"worker": "w"}), json!({"worker": "w", "timestamp": 0}));
+    world.ok("workers.register", worker.clone()).await;
+    world.ok("workers.unregister", worker.clone()).await;
+    assert_eq!(world.ok("workers.status_report", report.clone()).await, json!({}));
+    assert!(listed(&world, json!({})).await.is_empty());
+
+    // Started again, it is listed at once.
+    world.ok("workers.register", worker).await;
+    world.ok("workers.status_report", report).await;
+    assert_eq!(listed(&world, json!({})).await.len(), 1);
+}
+
+#[tokio::test]
 async fn registration_checks_timeout_user_company_and_queues() {
     let world = World::new().await;
     assert_eq!(
