@@ -34,11 +34,22 @@ pub(super) struct Statement {
 impl Statement {
     /// Calls `each` with the rows in order, until it breaks.
     pub(super) fn for_each(
+        mut self,
+        session: &Session,
+        each: impl FnMut(&rusqlite::Row<'_>) -> StoreResult<ControlFlow<()>>,
+    ) -> StoreResult<()> {
+        session.set_slots(std::mem::take(&mut self.slots));
+        let outcome = self.run(session, each);
+        // They may be large, and the session lives on.
+        session.set_slots(Vec::new());
+        outcome
+    }
+
+    fn run(
         self,
         session: &Session,
         mut each: impl FnMut(&rusqlite::Row<'_>) -> StoreResult<ControlFlow<()>>,
     ) -> StoreResult<()> {
-        session.set_slots(self.slots);
         let mut statement = session.connection.prepare_cached(&self.sql).map_err(sqlite_error)?;
         let mut rows = statement.query(params_from_iter(self.params)).map_err(sqlite_error)?;
         while let Some(row) = rows.next().map_err(sqlite_error)? {

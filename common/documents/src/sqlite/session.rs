@@ -57,7 +57,7 @@ impl Session {
         connection.set_prepared_statement_cache_capacity(128);
         // Small caches: the system's page cache holds the file anyway, and an idle server should be small.
         match access {
-            Access::Read => connection.execute_batch("PRAGMA cache_size = -4000; PRAGMA query_only = ON;")?,
+            Access::Read => connection.execute_batch("PRAGMA cache_size = -2000; PRAGMA query_only = ON;")?,
             Access::Write => connection.execute_batch(
                 "PRAGMA journal_mode = WAL;
                  PRAGMA synchronous = FULL;

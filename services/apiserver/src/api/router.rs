@@ -245,6 +245,9 @@ fn session_cookie(app: &App, call: &Call, token: Option<&str>) -> String {
     }
 }
 
+/// Bytes of an error's message that are logged: it may hold all that the caller sent.
+const LONGEST_LOGGED: usize = 2000;
+
 /// One log line and the metrics of a call.
 fn report(meta: &Meta, status: StatusCode, failure: Option<&ApiError>, started: Instant) {
     let elapsed = started.elapsed();
@@ -252,6 +255,7 @@ fn report(meta: &Meta, status: StatusCode, failure: Option<&ApiError>, started: 
     let code = status.as_u16();
     let endpoint = &meta.endpoint;
     let message = failure.map(ApiError::message).unwrap_or_default();
+    let message = &message[..message.floor_char_boundary(LONGEST_LOGGED)];
     match code {
         0..300 => tracing::info!("Returned {code} for {endpoint} in {ms}ms"),
         300..500 => tracing::warn!("Returned {code} for {endpoint} in {ms}ms, msg={message}"),
