@@ -134,7 +134,7 @@ impl Load {
 }
 
 async fn stored_iterations(api: &Api, task: &str) -> anyhow::Result<BTreeSet<i64>> {
-    let request = json!({"task": task, "samples": 10_000});
+    let request = json!({"task": task, "samples": 6000});
     let answer = api.call("events.scalar_metrics_iter_histogram", &request).await?;
     let Some(metrics) = answer.as_object() else { bail!("no answer: {answer}") };
     let mut found: Option<BTreeSet<i64>> = None;

@@ -69,12 +69,12 @@ async fn run(options: Options, addresses: StoreAddresses) -> anyhow::Result<Exit
             serve::run(&mut cluster).await?;
             return Ok(ExitCode::SUCCESS);
         }
-        Action::Agents => agents::run(&cluster, &mut report).await,
+        Action::Agents => agents::run(&programs, &cluster, &mut report).await,
         Action::Restart => replicas::restart(&mut cluster, &mut report).await,
         Action::Kill => replicas::kill(&mut cluster, &mut report).await,
         Action::Outages { only } => outages::run(&cluster, only.as_deref(), &mut report).await,
         Action::All => {
-            agents::run(&cluster, &mut report).await;
+            agents::run(&programs, &cluster, &mut report).await;
             replicas::restart(&mut cluster, &mut report).await;
             replicas::kill(&mut cluster, &mut report).await;
             outages::run(&cluster, None, &mut report).await;

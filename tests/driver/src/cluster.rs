@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
@@ -15,6 +16,8 @@ use crate::{Api, Credentials, Proxy, Stores, proxy::free_port};
 
 /// How long a program may take to be ready, or to end.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// The company of a fresh server (spec 01 §8).
+const DEFAULT_COMPANY: &str = "d1bd92a3b039400cbafc60a7a5b1e52b";
 /// Replicas of each of the API server and the file server.
 const REPLICAS: usize = 2;
 
@@ -23,7 +26,8 @@ const REPLICAS: usize = 2;
 pub struct Programs(pub PathBuf);
 
 impl Programs {
-    fn path(&self, name: &str) -> PathBuf {
+    /// One of them.
+    pub fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 }
@@ -110,18 +114,19 @@ impl Cluster {
     /// Starts everything; the API servers at the same moment, on empty stores.
     pub async fn start(programs: &Programs, stores: Stores) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let credentials = Credentials {
+        let system = Credentials {
             key: format!("KEY{}", stores.name),
             secret: format!("secret-{}-{}", stores.name, "x".repeat(32)),
         };
         let launcher = Launcher { programs, folder: folder.path() };
-        let shared = shared_settings(&stores, &credentials);
+        let shared = shared_settings(&stores, &system);
         let file_servers = launcher.replicas("clearml-fileserver", &shared).await?;
         let files = Proxy::balance(file_servers.iter().map(Replica::address).collect()).await?;
         let mut settings = shared;
         settings.push(("CLEARML__hosts__fileserver".to_owned(), format!("\"http://{}\"", files.address)));
         let api_servers = launcher.replicas("clearml-apiserver", &settings).await?;
         let api = Proxy::balance(api_servers.iter().map(Replica::address).collect()).await?;
+        let credentials = create_user(&format!("http://{}", api.address), &system).await?;
         let settings = [
             ("NGINX_APISERVER_ADDRESS".to_owned(), format!("http://{}", api.address)),
             ("NGINX_FILESERVER_ADDRESS".to_owned(), format!("http://{}", files.address)),
@@ -163,17 +168,31 @@ impl Cluster {
 }
 
 /// What all replicas of all services are told alike.
-fn shared_settings(stores: &Stores, credentials: &Credentials) -> Vec<(String, String)> {
+fn shared_settings(stores: &Stores, system: &Credentials) -> Vec<(String, String)> {
     let mut settings = stores.settings();
     for (name, value) in [
         ("secure__auth__token_secret", format!("token-{}-{}", stores.name, "x".repeat(32))),
-        ("secure__credentials__tests__user_key", credentials.key.clone()),
-        ("secure__credentials__tests__user_secret", credentials.secret.clone()),
+        ("secure__credentials__apiserver__user_key", system.key.clone()),
+        ("secure__credentials__apiserver__user_secret", system.secret.clone()),
         ("http__shutdown_delay_sec", "1".to_owned()),
     ] {
         settings.push((format!("CLEARML__{name}"), format!("\"{value}\"")));
     }
     settings
+}
+
+/// A user like any other, with a key pair: what configured credentials belong to is not.
+async fn create_user(api_url: &str, system: &Credentials) -> anyhow::Result<Credentials> {
+    let api = Api::login(api_url, &system.key, &system.secret).await?;
+    let user = json!({"name": "Jane Doe", "email": "jane@example.com", "company": DEFAULT_COMPANY});
+    let user = api.call("auth.create_user", &user).await?;
+    let request = json!({"user": user["id"], "company": DEFAULT_COMPANY});
+    let token = api.call("auth.get_token_for_user", &request).await?;
+    let token = token["token"].as_str().context("no token")?;
+    let api = Api::with_authorization(api_url, format!("Bearer {token}"));
+    let created = api.call("auth.create_credentials", &json!({})).await?;
+    let text = |name: &str| created["credentials"][name].as_str().map(str::to_owned).context("no key pair");
+    Ok(Credentials { key: text("access_key")?, secret: text("secret_key")? })
 }
 
 /// Starts programs with a data directory and a log each.

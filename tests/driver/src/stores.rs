@@ -62,7 +62,7 @@ impl Stores {
 
     /// The settings of an API server or file server on them, as environment variables.
     pub fn settings(&self) -> Vec<(String, String)> {
-        let database = |name: &str| format!("\"{}\"", self.mongo_url(&format!("{name}_{}", self.name)));
+        let database = |name: &str| format!("\"{}\"", self.database_url(name));
         let elastic =
             format!("[{{host: \"{}\", port: {}}}]", self.elastic.address.ip(), self.elastic.address.port());
         let mut settings = vec![
@@ -88,10 +88,10 @@ impl Stores {
         settings.into_iter().map(|(name, value)| (format!("CLEARML__{name}"), value)).collect()
     }
 
-    /// The address of a database, through the way that can be cut.
-    fn mongo_url(&self, database: &str) -> String {
+    /// The address of a database of this test, through the way that can be cut.
+    pub fn database_url(&self, name: &str) -> String {
         let options = self.addresses.mongo.split_once('?').map_or("", |(_, options)| options);
-        format!("mongodb://{}/{database}?{options}", self.mongo.address)
+        format!("mongodb://{}/{name}_{}?{options}", self.mongo.address, self.name)
     }
 }
 
