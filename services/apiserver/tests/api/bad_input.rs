@@ -410,6 +410,15 @@ async fn unknown_fields_are_ignored() {
 }
 
 #[tokio::test]
+async fn keys_that_look_like_bson_types_are_keys() {
+    let server = TestServer::start().await;
+    let user = server.user().await;
+    for endpoint in ["projects.get_all", "projects.get_all_ex", "tasks.get_all"] {
+        user.ok(endpoint, json!({"$oid": "x", "$minKey": 1})).await;
+    }
+}
+
+#[tokio::test]
 async fn odd_paths_are_400() {
     let client = TestServer::start().await.anonymous();
     for path in [
