@@ -5,7 +5,10 @@ use std::{cmp::Ordering, ops::ControlFlow};
 use bson::{Bson, DateTime, RawBsonRef, RawDocument};
 use rusqlite::types::{Value, ValueRef};
 
-use super::layout::{Column, Layout, Side};
+use super::{
+    layout::{Column, Layout, Side},
+    text,
+};
 use crate::{
     path::{Path, elements},
     value::Number,
@@ -127,7 +130,7 @@ fn order(left: &Value, right: &Value) -> Ordering {
         (Some(left), Some(right)) => left.compare(right),
         (Some(_), None) => Ordering::Less,
         (None, Some(_)) => Ordering::Greater,
-        (None, None) => text(left).cmp(text(right)),
+        (None, None) => text_of(left).cmp(text_of(right)),
     }
 }
 
@@ -139,12 +142,12 @@ fn number(value: &Value) -> Option<Number> {
     }
 }
 
-fn text(value: &Value) -> &str {
+fn text_of(value: &Value) -> &str {
     if let Value::Text(text) = value { text } else { "" }
 }
 
 fn text_at(path: &Path, document: &RawDocument) -> String {
-    joined_texts(std::iter::once(path), document)
+    text::indexed(joined_texts(std::iter::once(path), document))
 }
 
 /// The texts at some paths, and those in arrays there, each on a line.

@@ -13,6 +13,31 @@ const STOP_WORDS: &[&str] = &[
     "your",
 ];
 
+/// Bytes of a word by which it is found. FTS5 keeps a buffer of the longest word that a connection has seen.
+const LONGEST_WORD: usize = 1000;
+
+/// A text as it is indexed: without what exceeds the longest words.
+pub(super) fn indexed(text: String) -> String {
+    if text.len() <= LONGEST_WORD {
+        return text;
+    }
+    text.split_inclusive(|character| !is_of_word(character))
+        .flat_map(|piece| {
+            let separator = piece.rfind(|character| !is_of_word(character)).unwrap_or(piece.len());
+            let (word, separator) = piece.split_at(separator);
+            [cut(word), separator]
+        })
+        .collect()
+}
+
+fn cut(word: &str) -> &str {
+    &word[..word.floor_char_boundary(LONGEST_WORD)]
+}
+
+fn is_of_word(character: char) -> bool {
+    character.is_alphanumeric() || character == '_'
+}
+
 /// The FTS5 query for a search: any of the words, all of the "phrases", none of the -words. `None` when there
 /// is nothing to look for: then nothing matches.
 pub(super) fn match_query(search: &str) -> Option<String> {
@@ -75,8 +100,7 @@ impl Search {
 }
 
 fn words_of(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|character: char| !character.is_alphanumeric() && character != '_')
-        .filter(|word| !word.is_empty())
+    text.split(|character| !is_of_word(character)).filter(|word| !word.is_empty()).map(cut)
 }
 
 fn is_stop_word(word: &str) -> bool {
@@ -90,6 +114,14 @@ fn quote(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_words_are_cut_alike_in_texts_and_searches() {
+        let long = "ä".repeat(LONGEST_WORD);
+        let cut = "ä".repeat(LONGEST_WORD / 2);
+        assert_eq!(indexed(format!("a {long}, b\n{long}")), format!("a {cut}, b\n{cut}"));
+        assert_eq!(match_query(&format!("a1 {long}")), Some(format!(r#""a1" OR "{cut}""#)));
+    }
 
     #[test]
     fn words_phrases_and_exclusions() {
