@@ -29,6 +29,8 @@ def agent(script, worker: str, queues: list[str], *options: str, **environment: 
         stdout=log.open("wb"),
         stderr=subprocess.STDOUT,
         start_new_session=True,
+        # A shell has what it starts in the background ignore it, and so does all that comes of that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         yield process
